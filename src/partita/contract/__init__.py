@@ -1,0 +1,1 @@
+"""Floor 1: contracts: messages, events, problems, operations, and the documents made of them."""

@@ -1,0 +1,314 @@
+"""Makes operations of a contract's methods, and collects every mistake on the way."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import typing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from partita.contract.codec import decode_hook, json_decoder, text_decoder
+from partita.contract.operation import DECLARED, Declared, Kind, Operation, Parameter, Place
+from partita.contract.parameters import Cookie, Download, Header, Raw, Upload
+from partita.contract.problem import RESERVED, Problem
+from partita.contract.types import faults_of, is_message_like, is_scalar, strip
+from partita.core.errors import Mistake
+
+__all__ = ["compile_operation", "place_of"]
+
+_PATH = re.compile(r"(/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+|/")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_STREAMS = (AsyncIterator, AsyncGenerator, AsyncIterable)
+_OWN_ROUTES = frozenset({"/openapi.json", "/healthz", "/readyz", "/metrics", "/events"})
+_OWN_HEADERS = frozenset(
+    "accept authorization connection content-length content-type cookie expect host idempotency-key te trailer "
+    "transfer-encoding upgrade traceparent tracestate partita-caller partita-deadline-ms".split()
+)
+_MISSING = inspect.Parameter.empty
+
+
+def place_of(thing: Callable[..., Any] | type, name: str) -> str:
+    """``file:line name``, the file as seen from the current directory."""
+    code = getattr(thing, "__code__", None)
+    if code is not None:
+        file, line = code.co_filename, code.co_firstlineno
+    else:
+        try:
+            file, line = inspect.getsourcefile(thing) or "?", inspect.getsourcelines(thing)[1]
+        except (OSError, TypeError):
+            return name
+    relative = os.path.relpath(file)
+    return f"{file if relative.startswith('..') else relative}:{line} {name}"
+
+
+class _Compiler:
+    """Compiles one method; every ``refuse`` adds a mistake and compiling goes on."""
+
+    def __init__(
+        self, contract: str, prefix: str, owner: str, function: Callable[..., Any], names: dict[str, Any]
+    ) -> None:
+        self.contract, self.prefix, self.function, self.names = contract, prefix, function, names
+        self.declared: Declared = getattr(function, DECLARED)
+        self.place = place_of(function, f"{owner}.{function.__name__}")
+        self.mistakes: list[Mistake] = []
+        self.body: Parameter | None = None
+        self.bodies: list[str] = []
+
+    def refuse(self, fact: str, remedy: str) -> None:
+        self.mistakes.append(Mistake(self.place, fact, remedy))
+
+    def hint(self, name: str, what: str) -> Any:
+        """The annotation of ``name``, resolved; ``_MISSING`` after a mistake."""
+        annotation = self.function.__annotations__.get(name, _MISSING)
+        if annotation is _MISSING:
+            remedy = 'Write "-> None" if it returns nothing.' if name == "return" else "Annotate it."
+            self.refuse(f"{what} has no annotation.", remedy)
+            return _MISSING
+        try:
+            holder = SimpleNamespace(__annotations__={name: annotation})
+            return typing.get_type_hints(holder, self.function.__globals__, self.names, include_extras=True)[name]
+        except NameError as error:
+            self.refuse(f"{what} names {error.name!r}, which is not defined.", "Import it, or define it above the contract.")
+        except Exception as error:  # whatever an annotation's own code raises is a mistake of the annotation
+            self.refuse(f"{what} has an annotation that fails: {error}.", "Mend the annotation.")
+        return _MISSING
+
+    def compile(self) -> Operation | None:
+        template = self.template()
+        signature = inspect.signature(self.function)
+        own = list(signature.parameters.values())[1:]
+        parameters = [found for found in (self.parameter(each, template) for each in own) if found is not None]
+        for name in template:
+            if name not in {each.name for each in own}:
+                self.refuse(f"the path has {{{name}}}, and no argument has that name.", f"Add the argument {name}, or change the path.")
+        self.doubles(parameters)
+        if len(self.bodies) > 1:
+            self.refuse(f"{' and '.join(self.bodies)} are both the body.", "Make one Message of them.")
+        result, kind = self.result()
+        self.check_declared(kind)
+        if self.mistakes:
+            return None
+        return self.build(parameters, own, result, kind)
+
+    def template(self) -> list[str]:
+        path = self.declared.path
+        if not _PATH.fullmatch(path):
+            self.refuse(
+                f"{path!r} is no path.",
+                'It starts with "/", ends without, and each segment is plain text or one {name} that fills it.',
+            )
+            return re.findall(r"\{([A-Za-z_]\w*)\}", path)
+        names = re.findall(r"\{(\w+)\}", path)
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self.refuse(f"the path has {{{name}}} twice.", "Give each its own name.")
+        if self.prefix + path in _OWN_ROUTES:
+            self.refuse(f"{self.prefix + path} is answered by Partita itself.", "Choose another path.")
+        return names
+
+    def parameter(self, own: inspect.Parameter, template: list[str]) -> Parameter | None:
+        name, what = own.name, f"the argument {own.name}"
+        if own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD):
+            self.refuse(f"{what} takes any number of arguments.", "Name each argument, or use one Message.")
+            return None
+        hint = self.hint(name, what)
+        if hint is _MISSING:
+            return None
+        notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        headers = [note for note in notes if isinstance(note, Header)]
+        if name in template:
+            place: Place = "path"
+            if headers:
+                self.refuse(f"{what} stands in the path and is a {type(headers[0]).__name__} as well.", "Choose one.")
+            if own.default is not _MISSING:
+                self.refuse(f"{what} stands in the path and has a default, which can never be used.", "Take it away.")
+        elif headers:
+            place = "cookie" if isinstance(headers[0], Cookie) else "header"
+        else:
+            place = self.place_by_type(strip(hint))
+        many = place == "query" and get_origin(strip(hint)) is tuple
+        if place in ("body", "raw", "upload"):
+            self.bodies.append(name)
+        if not self.fits(what, hint, place, many):
+            return None
+        if own.default is not _MISSING:
+            self.check_default(what, own.default, hint)
+        alias = headers[0].name if headers else name
+        if place in ("header", "cookie"):
+            self.check_wire_name(what, alias, place)
+        item = get_args(strip(hint))[0] if many else hint
+        parameter = Parameter(
+            name=name,
+            alias=alias.lower() if place == "header" else alias,
+            place=place,
+            type=hint,
+            required=own.default is _MISSING,
+            default=None if own.default is _MISSING else own.default,
+            many=many,
+            decode=text_decoder(item) if place in ("path", "query", "header", "cookie") else str,
+        )
+        if place in ("body", "raw", "upload"):
+            self.body = parameter
+        return parameter
+
+    @staticmethod
+    def place_by_type(plain: Any) -> Place:
+        if plain is Raw:
+            return "raw"
+        if plain is Upload:
+            return "upload"
+        return "body" if is_message_like(plain) else "query"
+
+    def fits(self, what: str, hint: Any, place: Place, many: bool) -> bool:
+        if place in ("raw", "upload"):
+            return True
+        if place == "body":
+            faults = faults_of(hint, what)
+        elif many:
+            args = get_args(strip(hint))
+            if len(args) != 2 or args[1] is not Ellipsis or not is_scalar(args[0]):
+                self.refuse(f"{what} is {hint}, which a query cannot hold.", "Use tuple[T, ...] of a scalar, or a Message.")
+                return False
+            faults = faults_of(hint, what)
+        else:
+            faults = faults_of(hint, what)
+            if not faults and not is_scalar(hint):
+                faults = [(what, f"is {_spell(hint)}, which does not fit into a {place}.", "Use a scalar here, or put it into a Message.")]
+        for path, fact, remedy in faults:
+            self.refuse(f"{path} {fact}", remedy)
+        return not faults
+
+    def check_default(self, what: str, default: Any, hint: Any) -> None:
+        if default is None or default is msgspec.UNSET:
+            return
+        try:
+            msgspec.convert(default, hint, dec_hook=decode_hook, from_attributes=True)
+        except (msgspec.ValidationError, TypeError) as error:
+            self.refuse(f"{what} has the default {default!r}, which does not fit: {error}.", "Change the default or the type.")
+
+    def check_wire_name(self, what: str, alias: str, place: str) -> None:
+        if not _TOKEN.fullmatch(alias):
+            self.refuse(f"{what} is the {place} {alias!r}, which is no valid name.", "Use letters, digits and hyphens.")
+        elif place == "header" and alias.lower() in _OWN_HEADERS:
+            self.refuse(f"{what} is the header {alias}, which Partita handles.", "Use the field `call: Call`, or another name.")
+
+    def doubles(self, parameters: list[Parameter]) -> None:
+        seen: dict[tuple[str, str], str] = {}
+        for each in parameters:
+            other = seen.setdefault((each.place, each.alias), each.name)
+            if other != each.name:
+                self.refuse(f"{other} and {each.name} are both the {each.place} {each.alias!r}.", "Give one another name.")
+
+    def result(self) -> tuple[Any, Kind]:
+        hint = self.hint("return", "the result")
+        is_async = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
+        plain = strip(hint) if hint is not _MISSING else hint
+        if get_origin(plain) in _STREAMS:
+            if is_async:
+                self.refuse('a stream is declared with "def", not "async def".', 'Remove "async".')
+            if self.declared.method != "GET":
+                self.refuse(f"a stream is declared with {self.declared.method.lower()}.", "Use @get.")
+            item = get_args(plain)[0]
+            for path, fact, remedy in faults_of(item, "its item"):
+                self.refuse(f"{path} {fact}", remedy)
+            return item, "stream"
+        if not is_async:
+            self.refuse('it is declared with "def".', 'Write "async def"; only streams go without.')
+        if hint is _MISSING:
+            return None, "nothing"
+        if plain is Download:
+            return Download, "download"
+        if hint in (None, type(None)):
+            return None, "nothing"
+        for path, fact, remedy in faults_of(hint, "its result"):
+            self.refuse(f"{path} {fact}", remedy)
+        return hint, "value"
+
+    def check_declared(self, kind: Kind) -> None:
+        declared = self.declared
+        if declared.method == "GET" and self.bodies:
+            self.refuse(f"{self.bodies[0]} is a body, and GET has none.", "Use scalars, which travel as the query, or @post.")
+        if declared.status is not None and not 200 <= declared.status <= 299:
+            self.refuse(f"{declared.status} is no status of success.", "Use 200 to 299; failures are Problems.")
+        if declared.status in (204, 205) and kind != "nothing":
+            self.refuse(f"{declared.status} has no body, and it returns one.", 'Write "-> None", or another status.')
+        if not declared.timeout > 0:
+            self.refuse(f"its timeout is {declared.timeout} s.", "Give it more than 0.")
+        if declared.body_max < 1:
+            self.refuse(f"its body_max is {declared.body_max} bytes.", "Give it more than 0.")
+        codes: dict[str, str] = {}
+        for problem in declared.raises:
+            if not (isinstance(problem, type) and issubclass(problem, Problem)):
+                self.refuse(f"raises holds {problem!r}, which is no Problem.", "Derive it from Problem.")
+                continue
+            other = codes.setdefault(problem.code, problem.__name__)
+            if other != problem.__name__:
+                self.refuse(f"{other} and {problem.__name__} have the code {problem.code!r}.", 'Give one its own: code="...".')
+            self.check_problem(problem)
+
+    def check_problem(self, problem: type[Problem]) -> None:
+        if not 400 <= problem.status <= 599:
+            self.refuse(f"{problem.__name__} has the status {problem.status}.", "Give it one from 400 to 599.")
+        try:
+            hints = typing.get_type_hints(problem, localns=self.names, include_extras=True)
+        except NameError as error:
+            self.refuse(f"{problem.__name__} names {error.name!r}, which is not defined.", "Import it.")
+            return
+        for name, hint in hints.items():
+            if get_origin(hint) is typing.ClassVar or name == "may_have_executed":
+                continue
+            if name in RESERVED:
+                self.refuse(f"{problem.__name__}.{name} has a name that RFC 9457 uses itself.", "Choose another name.")
+            for path, fact, remedy in faults_of(hint, f"{problem.__name__}.{name}"):
+                self.refuse(f"{path} {fact}", remedy)
+
+    def build(self, parameters: list[Parameter], own: list[inspect.Parameter], result: Any, kind: Kind) -> Operation:
+        declared, function = self.declared, self.function
+        by_name = {each.name: each for each in parameters}
+        path = self.prefix + declared.path if declared.path != "/" or not self.prefix else self.prefix
+        segments = tuple(
+            by_name[part[1:-1]] if part.startswith("{") else part for part in path.split("/")[1:] if part
+        )
+        return Operation(
+            contract=self.contract,
+            name=function.__name__,
+            method=declared.method,
+            path=path,
+            segments=segments,
+            parameters=tuple(parameters),
+            body=self.body,
+            result=result,
+            kind=kind,
+            status=declared.status or (204 if kind == "nothing" else 200),
+            access=declared.access,
+            raises={problem.code: problem for problem in declared.raises},
+            timeout_s=declared.timeout,
+            body_bytes_max=declared.body_max,
+            idempotency=declared.idempotency,
+            doc=inspect.getdoc(function) or "",
+            place=self.place,
+            positional=tuple(each.name for each in own if each.kind is not each.KEYWORD_ONLY),
+            decode_body=json_decoder(self.body.type).decode if self.body and self.body.place == "body" else None,
+            decode_result=json_decoder(result).decode if kind in ("value", "stream") else None,
+            by_place={
+                place: tuple(each for each in parameters if each.place == place)
+                for place in ("path", "query", "header", "cookie")
+            },
+        )
+
+
+def _spell(hint: Any) -> str:
+    return getattr(hint, "__name__", None) or str(hint)
+
+
+def compile_operation(
+    contract: str, prefix: str, owner: str, function: Callable[..., Any], names: dict[str, Any]
+) -> tuple[Operation | None, list[Mistake]]:
+    """Compile one decorated method. ``names`` are the local names that its annotations may use."""
+    compiler = _Compiler(contract, prefix, owner, function, names)
+    operation = compiler.compile()
+    return operation, compiler.mistakes

@@ -1,0 +1,1 @@
+"""What a team writes on: the base class of services, and the declarations on their methods."""
