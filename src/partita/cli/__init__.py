@@ -1,0 +1,1 @@
+"""Floor 8: the command ``partita``, one file a command."""
