@@ -5,8 +5,9 @@
 .SUFFIXES:
 .PHONY: help run demo test check format bench constraints clean
 
-# The interpreter to build .venv with; empty means the first fitting one that tools/setup.sh finds.
-PYTHON =
+# PYTHON, from the environment or the command line, is the interpreter to build .venv with; without it, tools/setup.sh
+# takes the first fitting one. It is not set here, since that would hide the environment's.
+
 # More arguments for the command that a target runs: make run ARGS=--solo, make test ARGS="tests/rpc -x"
 ARGS =
 

@@ -19,7 +19,7 @@ find_python() {
             fi
         done
         if [ -z "${PYTHON:-}" ]; then
-            seen=$(python3 --version 2>&1 | tail -n 1) || seen="no python3"
+            seen=$(python3 --version 2>/dev/null) || seen="no python3"
             fail "Partita needs Python $oldest or newer, and this machine has $seen." \
                 "Install one, or name one: make PYTHON=/path/to/python3.11 ..."
         fi
