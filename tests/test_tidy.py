@@ -24,6 +24,9 @@ TEST_LINES_MAX = 600
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(path for folder in ("tests", "examples") for path in (ROOT / folder).rglob("test_*.py"))
+EXAMPLES = sorted(
+    path for path in (ROOT / "examples").rglob("*.py") if path not in TESTS and path.name != "conftest.py"
+)
 PROGRAMS = sorted(
     path
     for folder in ("examples", "benchmarks", "tools")
@@ -323,9 +326,10 @@ def requirements(*extras: str) -> set[str]:
 
 
 def imported() -> dict[str, str]:
-    """Each third-party top-level name that the package imports, with one place."""
+    """Each third-party top-level name that the package and its examples import, with one place."""
+    own = {*sys.stdlib_module_names, "partita", "examples", "tests"}
     found: dict[str, str] = {}
-    for path in SOURCES:
+    for path in [*SOURCES, *EXAMPLES]:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -335,11 +339,11 @@ def imported() -> dict[str, str]:
                 continue
             for name in names:
                 found.setdefault(name.partition(".")[0], place(path, node.lineno))
-    return {name: where for name, where in found.items() if name not in {*sys.stdlib_module_names, "partita"}}
+    return {name: where for name, where in found.items() if name not in own}
 
 
 def test_what_is_imported_is_declared() -> None:
-    """Each third-party import of the package is a dependency in pyproject.toml."""
+    """Each third-party import of the package and of the examples is a dependency in pyproject.toml."""
     known = {IMPORTED_AS.get(name, name) for name in requirements("service", "local", "nats", "kafka", "rabbitmq")}
     unknown = [f"{where}: {name}" for name, where in imported().items() if name not in known | set(COMES_WITH)]
     assert not unknown, f"imported, not declared: {unknown}"
@@ -352,7 +356,7 @@ def named() -> set[str]:
 
 
 def test_what_is_declared_is_used() -> None:
-    """Each dependency in pyproject.toml is imported or named by the package, or has a reason here."""
+    """Each dependency in pyproject.toml is imported or named by the package or an example, or has a reason here."""
     declared = requirements("service", "local", "nats", "kafka", "rabbitmq") - set(NOT_IMPORTED)
     used = imported().keys() | named()
     idle = sorted(name for name in declared if IMPORTED_AS.get(name, name) not in used)
