@@ -38,7 +38,7 @@ def faults_of(wanted: Any, path: str, seen: set[Any] | None = None) -> list[tupl
     if origin in (Union, UnionType):
         found = [fault for arg in args for fault in faults_of(arg, path, seen)]
         return found or _msgspec_fault(wanted, path)
-    if origin is Literal or wanted in (None, type(None), Any, Secret) or isinstance(wanted, TypeVar):
+    if origin is Literal or wanted in (None, type(None), Any, Secret, msgspec.UnsetType) or isinstance(wanted, TypeVar):
         return []
     if isinstance(wanted, (str, ForwardRef)):
         return [(path, f"has the type {wanted!r}, which cannot be resolved.", "Import the name, or write the type itself.")]
