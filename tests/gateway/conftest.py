@@ -40,10 +40,11 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Any method."""
         service = self.server
+        if self.path == "/.well-known/jwks.json":  # Envoy asks for it when it wants to
+            self.reply(service.jwks)
+            return
         service.seen.append(f"{self.command} {self.path}")
         match self.path.rpartition("/")[2]:
-            case "jwks.json":
-                self.reply(service.jwks)
             case "cut":
                 service.attempts += 1
                 self.close_connection = True

@@ -130,12 +130,8 @@ def test_no_header_changes_the_target(gateway: Any, name: str) -> None:
 
 def test_an_encoded_letter_is_the_letter(gateway: Any) -> None:
     """The service sees the spelling that was matched, so that the two cannot disagree."""
-    assert (
-        gateway.ask("GET", "/%70roducts/%73earch").json
-        == gateway.ask("GET", "/products/search").json
-        | {"headers": gateway.ask("GET", "/%70roducts/%73earch").json["headers"]}
-        or gateway.services["search"].seen[0] == "GET /products/search"
-    )
+    reply = gateway.ask("GET", "/%70roducts/%73earch")
+    assert (reply.json["service"], reply.json["path"]) == ("search", "/products/search")
 
 
 @pytest.mark.parametrize(
@@ -147,12 +143,9 @@ def test_an_encoded_letter_is_the_letter(gateway: Any) -> None:
         "POST /cart HTTP/1.1\r\nhost: a\r\ntransfer-encoding : chunked\r\n\r\n",
         "POST /cart HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n",
         "POST /cart HTTP/1.1\r\nhost: a\r\ncontent-length: +4\r\n\r\n",
-        "POST /cart HTTP/1.1\r\nhost: a\r\nhost: b\r\ncontent-length: 4\r\n\r\n",
         "POST /cart HTTP/1.1\r\ncontent-length: 4\r\n\r\n",
-        "GET /products HTTP/1.1\r\nhost: a\r\nx: a\r\n continued\r\n\r\n",
         "GET /products HTTP/1.1\r\nhost: a\r\nx_y: 1\r\n\r\n",
         "GET /products HTTP/1.1\r\nhost: a\r\nx: a\x00b\r\n\r\n",
-        "GET  /products HTTP/1.1\r\nhost: a\r\n\r\n",
     ],
 )
 def test_a_request_that_can_be_read_in_two_ways_is_refused(gateway: Any, head: str) -> None:
@@ -160,6 +153,23 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused(gateway: Any, head: s
     reply = gateway.raw(head.encode("latin-1") + b"0\r\n\r\nGET /internal HTTP/1.1\r\nhost: a\r\n\r\n")
     seen = [line for service in gateway.services.values() for line in service.seen]
     assert (reply.status, seen) in [(400, []), (501, [])]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /products HTTP/1.1\r\nhost: a\r\nhost: b\r\n",
+        "GET /products HTTP/1.1\r\nhost: a\r\nx: a\r\n host: b\r\n",
+        "GET  /products HTTP/1.1\r\nhost: a\r\n",
+        "GET /products HTTP/1.1\nhost: a\r\n",
+    ],
+)
+def test_what_is_read_leniently_is_handed_on_strictly(gateway: Any, head: str) -> None:
+    """Where Envoy accepts what the RFC discourages, the service still sees one line, one host and one path."""
+    reply = gateway.raw(f"{head}\r\n".encode())
+    assert reply.status == 200
+    assert len(reply.told["host"]) == 1
+    assert gateway.services["catalog"].seen == ["GET /products"]
 
 
 def test_headers_of_the_platform_are_stripped(gateway: Any) -> None:
