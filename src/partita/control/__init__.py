@@ -1,0 +1,1 @@
+"""Floor 6: holds what should run against what runs: zygote, supervisor, embedded PostgreSQL, logs, ports."""
