@@ -14,9 +14,11 @@
     │   ├── UnitShared              two tasks used one unit of work
     │   ├── UnitEnded               a task used a unit of work after its end
     │   ├── CommitForbidden         session.commit(), rollback() or close() in a unit of work
-    │   └── NoUnit                  the database was used outside of a handler
+    │   ├── NoUnit                  the database was used outside of a handler
+    │   └── TransactionAborted      a statement failed, and the handler went on as if it had not
     ├── SerializationFailure        the database asks for another run (40001, 40P01, stale snapshot)
     ├── Contended                   it asked so too often; nothing was executed
+    ├── PoolExhausted               every connection is taken, and none came free in time; nothing was executed
     ├── CommitUnknown               the connection was lost during COMMIT
     ├── BlockingFull                every thread is busy and the queue is at its bound
     ├── CallFailed                  a call to another service failed; names service and operation
@@ -44,10 +46,11 @@ __all__ = [
     "Contended",
     "ContractRefused",
     "DeadlineExceeded",
-    "Misuse",
     "Mistake",
+    "Misuse",
     "NoUnit",
     "PartitaError",
+    "PoolExhausted",
     "Refused",
     "SerializationFailure",
     "ServiceRefused",
@@ -55,6 +58,7 @@ __all__ = [
     "StartFailed",
     "SystemRefused",
     "TooManyCalls",
+    "TransactionAborted",
     "Unavailable",
     "UnitEnded",
     "UnitShared",
@@ -162,6 +166,12 @@ class NoUnit(Misuse):
     code = "no-unit"
 
 
+class TransactionAborted(Misuse):
+    """A statement failed earlier in this transaction, which can only be rolled back now."""
+
+    code = "transaction-aborted"
+
+
 class SerializationFailure(PartitaError):
     """The database could not serialise this transaction with the others; run it again."""
 
@@ -172,6 +182,12 @@ class Contended(PartitaError):
     """The unit of work lost against others at every run that it was allowed. Nothing was executed."""
 
     code = "contended"
+
+
+class PoolExhausted(PartitaError):
+    """Every connection to the database was taken, and none came free in time. Nothing was executed."""
+
+    code = "pool-exhausted"
 
 
 class CommitUnknown(PartitaError):

@@ -1,0 +1,108 @@
+"""SQLAlchemy's dialect for the standard library's ``sqlite3``, called synchronously inside the event loop."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util.concurrency import await_, in_greenlet
+
+from partita.adapters.sqlite.turns import Turns
+from partita.ports.engine import SAVEPOINT
+
+__all__ = ["DRIVER", "LoopConnection"]
+
+DRIVER = "sqlite+partita"
+
+
+class LoopCursor(sqlite3.Cursor):
+    """Waits asynchronously where the database is locked."""
+
+    connection: LoopConnection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> LoopCursor:
+        """Run one statement."""
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not in_greenlet():
+                raise
+        await_(self.connection.patiently(lambda: super(LoopCursor, self).execute(sql, parameters)))
+        return self
+
+    def executemany(self, sql: str, parameters: Any, /) -> LoopCursor:
+        """Run one statement for each of a sequence of parameters."""
+        try:
+            return super().executemany(sql, parameters)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not in_greenlet():
+                raise
+        await_(self.connection.patiently(lambda: super(LoopCursor, self).executemany(sql, parameters)))
+        return self
+
+
+class LoopConnection(sqlite3.Connection):
+    """A connection that knows whom to wait for, and until when."""
+
+    turns: Turns
+    deadline: float = float("inf")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.control = sqlite3.Cursor(self)
+
+    def cursor(self, factory: Any = None, /) -> Any:
+        """A cursor."""
+        return super().cursor(LoopCursor if factory is None else factory)
+
+    async def patiently(self, attempt: Any) -> Any:
+        """Call ``attempt`` until the database is not locked. Raises ``Contended`` at the deadline."""
+        limit = self.turns.limit(self.deadline)
+        woken = False
+        while True:
+            await self.turns.wait(limit, again=woken)
+            try:
+                return attempt()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    self.turns.next()
+                    raise
+            woken = True
+
+
+class LoopDialect(SQLiteDialect_pysqlite):
+    """The unit of work begins and ends transactions; for SQLAlchemy, one is what follows the unit's savepoint."""
+
+    driver = "partita"
+    is_async = True
+    has_terminate = True
+    supports_statement_cache = True
+
+    def connect(self, *args: Any, **options: Any) -> Any:
+        """Open the file."""
+        return sqlite3.connect(*args, **{**options, "factory": LoopConnection, "isolation_level": None, "timeout": 0})
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Nothing: the unit of work did."""
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Nothing: the unit of work will."""
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        """Back to the unit's savepoint."""
+        driver: LoopConnection = dbapi_connection.driver_connection
+        if driver.in_transaction:
+            driver.control.execute(f"ROLLBACK TO {SAVEPOINT}")
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        """Close."""
+        dbapi_connection.close()
+
+    def get_driver_connection(self, connection: Any) -> Any:
+        """The connection itself."""
+        return connection
+
+
+registry.register("sqlite.partita", __name__, "LoopDialect")
