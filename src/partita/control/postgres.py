@@ -56,7 +56,7 @@ class EmbeddedPostgres:
     """A server on a free port of 127.0.0.1, with its data in ``directory``, kept between runs::
 
         async with EmbeddedPostgres(Path(".partita/postgres")) as server:
-            connection = await asyncpg.connect(server.url())
+            connection = await asyncpg.connect(server.url)
 
     ``connections`` bounds what all services open together. Should the server end by itself it is started again on the
     same port. It stops (cleanly: data is safe) when this process ends, however that happens. ``start`` raises
@@ -91,11 +91,10 @@ class EmbeddedPostgres:
         """The superuser's password, as it stands in the file ``password`` of the directory."""
         return self._cluster.password
 
-    def url(self, database: str = "postgres", *, user: str | None = None, password: str | None = None) -> str:
-        """Where to connect: ``postgresql://user:password@127.0.0.1:port/database``; the superuser by default."""
-        name, secret = (self.user, self.password) if user is None else (user, password or "")
-        name, secret, database = (quote(part, safe="") for part in (name, secret, database))
-        return f"postgresql://{name}:{secret}@{self.host}:{self.port}/{database}"
+    @property
+    def url(self) -> str:
+        """Where the superuser connects: ``postgresql://postgres:password@127.0.0.1:port/postgres``."""
+        return f"postgresql://{self.user}:{quote(self.password, safe='')}@{self.host}:{self.port}/postgres"
 
     async def start(self) -> None:
         """Make the data directory, if there is none, start the server, and wait until it takes connections."""

@@ -51,6 +51,7 @@ class Supervisor:
         self._holding: dict[str, asyncio.Task[None]] = {}
         self._forks = Forks(self.logs, preload=preload)
         self._stopping: asyncio.Task[None] | None = None
+        self._passing: list[asyncio.Task[None]] = []
         self._at_once = asyncio.Event()
 
     @property
@@ -150,7 +151,7 @@ class Supervisor:
         Goes on to its end even if the caller is cancelled; a second call waits for the first.
         """
         if at_once is not None:
-            asyncio.create_task(self._pass_on(at_once)).add_done_callback(lambda _: None)
+            self._passing.append(asyncio.create_task(self._pass_on(at_once), name="stop at once"))
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop_all(), name="stop")
         await asyncio.shield(self._stopping)
@@ -167,6 +168,8 @@ class Supervisor:
         await self._forks.close()
         for listener in self._listeners.values():
             listener.close()
+        for task in self._passing:
+            task.cancel()
         if self._own_logs:
             self.logs.close()
 
