@@ -130,9 +130,10 @@ class Service(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Take no more connections."""
-        self.shutdown()
-        self.server_close()
-        self._thread.join(WAIT_S)
+        if self._thread.is_alive():
+            self.shutdown()
+            self.server_close()
+            self._thread.join(WAIT_S)
 
 
 @dataclass
@@ -231,12 +232,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts gateways, and ends them with the session."""
     running: list[Running] = []
 
-    def start_one(gateway: Gateway, services: Mapping[str, Service], *, bootstrap: Path | None = None) -> Running:
-        files = GatewayFiles(tmp_path_factory.mktemp("gateway"))
+    def start_one(gateway: Gateway, services: Mapping[str, Service], *, files: GatewayFiles | None = None) -> Running:
+        if files is None:
+            files = GatewayFiles(tmp_path_factory.mktemp("gateway"))
         versions = files.write(gateway, {name: [service.endpoint] for name, service in services.items()})
         log = files.directory / "log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command(bootstrap or files.bootstrap, workers=1), stdout=output, stderr=output)
+            process = subprocess.Popen(command(files.bootstrap, workers=1), stdout=output, stderr=output)
         admin = Admin(files.admin)
         found = Running(files, admin, process, log, Endpoint("", 0), versions, dict(services))
         running.append(found)
@@ -287,6 +289,20 @@ ROUTES = (
     route("POST", "/upload"),
     route("GET", "/nowhere", "nowhere"),
 )
+
+
+@pytest.fixture
+def replica() -> Iterator[Callable[[str], Service]]:
+    """Starts replicas for one test."""
+    found: list[Service] = []
+
+    def start_one(name: str) -> Service:
+        found.append(Service(name))
+        return found[-1]
+
+    yield start_one
+    for each in found:
+        each.stop()
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ class Admin:
     def __init__(self, socket: Path, clock: Clock | None = None) -> None:
         self._socket = socket
         self._clock = clock if clock is not None else Clock()
+        self._refused: dict[str, int] = {}
 
     async def ready(self, *, timeout_s: float = 10.0) -> tuple[Endpoint, ...]:
         """Wait until requests are taken; where, is returned. Raises ``StartFailed`` with the reason."""
@@ -62,25 +63,40 @@ class Admin:
 
     async def acknowledged(self, versions: Iterable[Version], *, timeout_s: float = 10.0) -> None:
         """Wait until these versions are in force. Raises ``StartFailed`` where Envoy refuses one, or takes too long."""
-        wanted = {f"{version.stat}.version_text": version.text for version in versions}
-        pattern = "|".join(re.escape(name) for name in wanted)
-        missing = dict(wanted)
+        wanted = {version.stat: version.text for version in versions}
+        pattern = "|".join(re.escape(stat) for stat in wanted)
+        missing = sorted(wanted)
 
         async def in_force() -> bool:
-            found = await self._texts(f"^({pattern})$")
-            missing.clear()
-            missing.update({name: text for name, text in wanted.items() if found.get(name) != text})
-            if missing:
+            found = await self._stats(rf"^({pattern})\.(version_text|update_rejected|update_failure)$")
+            missing[:] = [stat for stat in sorted(wanted) if found.get(f"{stat}.version_text") != wanted[stat]]
+            refused = [stat for stat in missing if self._has_refused(stat, found)]
+            if refused:
                 await self._raise_refusal()
+                raise StartFailed(
+                    f"The gateway refuses its configuration ({', '.join(refused)}); its log has the reason."
+                )
             return not missing
 
         if wanted and not await self._until(in_force, timeout_s):
-            names = ", ".join(sorted(name.removesuffix(".version_text") for name in missing))
+            names = ", ".join(missing)
             raise StartFailed(f"The gateway did not take the new configuration within {timeout_s:g} s: {names}.")
 
+    def _has_refused(self, stat: str, found: dict[str, Any]) -> bool:
+        """Whether Envoy refused more of the files under ``stat`` than was known."""
+        count = sum(found.get(f"{stat}.{name}", 0) for name in ("update_rejected", "update_failure"))
+        known = self._refused.get(stat, 0)
+        self._refused[stat] = count
+        return bool(count > known)
+
     async def drain(self, *, timeout_s: float = 5.0) -> bool:
-        """Take no new connection, close the others as their requests end; whether all were closed in time."""
+        """Take no new connection, and close the others as their requests end; whether all ended in time.
+
+        Raises ``OSError`` and ``TimeoutError`` where nobody answers.
+        """
+        # The first announces the end on connections that are open, the second takes no more of them.
         await self.get("/drain_listeners?graceful&skip_exit", method="POST")
+        await self.get("/drain_listeners", method="POST")
 
         async def idle() -> bool:
             name = f"http.{STATS}.downstream_rq_active"
@@ -111,13 +127,9 @@ class Admin:
             finally:
                 writer.close()
 
-    async def _texts(self, pattern: str) -> dict[str, str]:
-        found = await self._stats(pattern, "&type=TextReadouts")
-        return {name: value for name, value in found.items() if isinstance(value, str)}
-
-    async def _stats(self, pattern: str, more: str = "") -> dict[str, Any]:
+    async def _stats(self, pattern: str) -> dict[str, Any]:
         quoted = "".join(char if char.isalnum() or char in "._-" else f"%{ord(char):02X}" for char in pattern)
-        answer = msgspec.json.decode(await self.get(f"/stats?format=json&filter={quoted}{more}"))
+        answer = msgspec.json.decode(await self.get(f"/stats?format=json&filter={quoted}"))
         return {entry["name"]: entry["value"] for entry in answer["stats"] if "value" in entry}
 
     async def _raise_refusal(self) -> None:

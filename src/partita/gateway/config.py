@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ REGEX_SIZE_MAX = 10_000
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
-    """What should be: the routes of ``system``, open on each of ``hosts`` (numeric addresses) at ``port``.
+    """What should be: the routes of ``system``, open on each of ``hosts`` at ``port``.
 
-    ``rules`` say whose tokens count; without one, routes that require a token answer 401. Beyond
+    Hosts are numeric addresses; port 0 means any that is free. ``rules`` say whose tokens count; without one, routes that require a token answer 401. Beyond
     ``connections_max`` clients, further ones are refused. ``idle_s`` bounds an unused connection to a service and must
     be below the services' keep-alive time. Raises ``SystemRefused`` with all mistakes in the routes.
     """
@@ -40,6 +41,13 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         found = mistakes(self.routes)
         if not self.hosts:
             found.append(Mistake(f"the gateway of {self.system}", "it has no host.", "Name one, as 127.0.0.1."))
+        for host in self.hosts:
+            if not _is_address(host):
+                fact = f"{host!r} is no numeric address."
+                found.append(Mistake(f"the gateway of {self.system}", fact, "Write it as 127.0.0.1 or ::1."))
+        if not 0 <= self.port <= 65535:
+            fact = f"its port is {self.port}."
+            found.append(Mistake(f"the gateway of {self.system}", fact, "Choose one from 1 to 65535."))
         if found:
             raise SystemRefused(found)
 
@@ -48,6 +56,14 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         """The services that Envoy calls, in order of their names."""
         keys = {rule.keys.service for rule in self.rules if isinstance(rule.keys, RemoteKeys)}
         return tuple(sorted(keys | {route.service for route in self.routes}))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def bootstrap(gateway: Gateway, *, admin: Path, listeners: Path, clusters: Path) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def command(bootstrap: Path, *, workers: int | None = None, log_level: str = "wa
         *("--config-path", str(bootstrap)),
         *("--concurrency", str(workers or os.cpu_count() or 1)),
         *("--log-level", log_level),
+        # It warns of the signal by which it is stopped.
+        *("--component-log-level", "main:error"),
         *("--log-format", "%l %n %v"),
         *("--drain-time-s", str(DRAIN_S)),
         # No shared memory, so that several run beside each other; a new configuration needs no new process.

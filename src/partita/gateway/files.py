@@ -49,7 +49,7 @@ class GatewayFiles:
 
         Under a running Envoy, routes, services and token rules change without a lost request. A service that is gone
         from ``gateway`` keeps its cluster until the next ``write``, for calls that the old routes let in. Hosts
-        change only with a new Envoy, as do ``connections_max`` and ``system``. Raises ``OSError``.
+        and port change only with a new Envoy, as do ``connections_max`` and ``system``. Raises ``OSError``.
         """
         for folder in (self.directory, self.directory / "endpoints"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

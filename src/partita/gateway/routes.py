@@ -125,6 +125,7 @@ def mistakes(routes: Iterable[Route]) -> list[Mistake]:
     for route in routes:
         if not _PATH.fullmatch(route.path):
             found.append(Mistake(route.name, f"{route.path!r} is no path.", "Write it as /products/{sku}."))
+            continue
         if not _METHOD.fullmatch(route.method) or route.method in ("HEAD", "OPTIONS", "CONNECT", "TRACE"):
             fact = f"{route.method!r} cannot be routed."
             found.append(Mistake(route.name, fact, "Use GET, POST, PUT, PATCH or DELETE."))
