@@ -89,9 +89,7 @@ class Pool:
     async def _open_one(self, request: Request) -> Connection:
         """Connect, in a place that was taken for it."""
         address = self._address
-        if self._closed:
-            self._free_place()
-            raise failure(Unavailable, request, str(address), "the client is closed", sent=False)
+        self._check_open(request)
         remaining = _remaining(request)
         patience = self._limits.connect_s if remaining is None else min(self._limits.connect_s, remaining)
         connection: Connection | None = None
@@ -114,7 +112,17 @@ class Pool:
             self._free_place()
             raise failure(Unavailable, request, str(address), "the server closed the connection at once", sent=False)
         self._open.add(connection)
+        self._check_open(request, connection)
         return connection
+
+    def _check_open(self, request: Request, connection: Connection | None = None) -> None:
+        """``close`` may have come while the call waited or connected."""
+        if self._closed:
+            if connection is not None:
+                connection.close()
+            else:
+                self._free_place()
+            raise failure(Unavailable, request, str(self._address), "the client is closed", sent=False)
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
