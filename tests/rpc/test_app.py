@@ -72,7 +72,9 @@ def app() -> ServiceApp:
     """The service of the conftest as an application."""
     import sys
 
-    ours: Any = next(module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService"))
+    ours: Any = next(
+        module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService")
+    )
     endpoints = ours.endpoints_of(ours.ThingsService())
     return ServiceApp(endpoints.values(), identify=ours.identify)
 
@@ -129,7 +131,12 @@ async def test_several_wrong_fields(app: ServiceApp) -> None:
         "body.lines[0].sku", "body.lines[0].quantity", "body.lines[1].sku", "body.lines[1].quantity", "body.note",
     }  # fmt: skip
     document = assert_problem(await ask(app, "GET", "/texts/x?colour=green&limit=0&exact=maybe"), 422, "invalid")
-    assert {error["path"] for error in document["errors"]} == {"query.day", "query.colour", "query.limit", "query.exact"}
+    assert {error["path"] for error in document["errors"]} == {
+        "query.day",
+        "query.colour",
+        "query.limit",
+        "query.exact",
+    }
     document = assert_problem(await ask(app, "DELETE", "/baskets/seven"), 422, "invalid")
     assert [error["path"] for error in document["errors"]] == ["path.id"]
     document = assert_problem(await ask(app, "POST", "/raw", body=b"x"), 422, "invalid")
@@ -138,7 +145,9 @@ async def test_several_wrong_fields(app: ServiceApp) -> None:
 
 async def test_a_doubled_query_key(app: ServiceApp) -> None:
     """A key given twice is refused, unless it may be repeated."""
-    document = assert_problem(await ask(app, "GET", "/texts/x?day=2030-01-01T00:00:00Z&limit=1&limit=2"), 422, "invalid")
+    document = assert_problem(
+        await ask(app, "GET", "/texts/x?day=2030-01-01T00:00:00Z&limit=1&limit=2"), 422, "invalid"
+    )
     assert [error["path"] for error in document["errors"]] == ["query.limit"]
     reply = await ask(app, "GET", "/texts/x?day=2030-01-01T00:00:00Z&tag=a&tag=b")
     assert reply.json()["texts"][3:5] == ["a", "b"]
@@ -152,7 +161,18 @@ async def test_texts_that_are_not_utf8(app: ServiceApp, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/nothing", "/baskets/", "//baskets", "/texts", "/texts/a/b", "/texts/..", "/texts/%2e%2e", "/BASKETS", "/texts/"],
+    [
+        "/",
+        "/nothing",
+        "/baskets/",
+        "//baskets",
+        "/texts",
+        "/texts/a/b",
+        "/texts/..",
+        "/texts/%2e%2e",
+        "/BASKETS",
+        "/texts/",
+    ],
 )
 async def test_unknown_routes(app: ServiceApp, path: str) -> None:
     """What is no route is 404, however near it comes."""
@@ -200,7 +220,9 @@ async def test_media_types_that_are_not_understood(app: ServiceApp, headers: tup
     assert_problem(await ask(app, "POST", "/baskets", *headers, body=GOOD), 415, "unsupported-media-type")
 
 
-@pytest.mark.parametrize("value", ["application/json; charset=UTF-8", "Application/JSON", "application/merge-patch+json"])
+@pytest.mark.parametrize(
+    "value", ["application/json; charset=UTF-8", "Application/JSON", "application/merge-patch+json"]
+)
 async def test_media_types_that_are_json(app: ServiceApp, value: str) -> None:
     """JSON is known by any of its spellings."""
     assert (await ask(app, "POST", "/baskets", ("content-type", value), body=GOOD)).status == 201
@@ -224,7 +246,9 @@ async def test_accept(app: ServiceApp, accept: str, status: int) -> None:
 @pytest.mark.parametrize("length", ["2000000", "9" * 30])
 async def test_a_length_over_the_bound(app: ServiceApp, length: str) -> None:
     """A Content-Length over the bound is 413 before a byte is read."""
-    document = assert_problem(await ask(app, "POST", "/baskets", JSON, ("content-length", length), leaves=True), 413, "body-too-large")
+    document = assert_problem(
+        await ask(app, "POST", "/baskets", JSON, ("content-length", length), leaves=True), 413, "body-too-large"
+    )
     assert document["bytes_max"] == 1 << 20
 
 
@@ -284,7 +308,9 @@ async def test_public_only_hides_what_is_internal(app: ServiceApp) -> None:
     """Where only public operations are served, an internal one is as unknown as any other path."""
     import sys
 
-    ours: Any = next(module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService"))
+    ours: Any = next(
+        module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService")
+    )
     public = ServiceApp(ours.endpoints_of(ours.ThingsService()).values(), identify=ours.identify, public_only=True)
     assert_problem(await ask(public, "GET", "/inside", ("partita-caller", "orders")), 404, "not-found")
     assert (await ask(public, "GET", "/pages", ("partita-caller", "orders"))).status == 200

@@ -175,7 +175,9 @@ async def test_a_download_may_fail_with_a_problem(placement: Any) -> None:
 async def test_a_stream_gives_each_item(placement: Any) -> None:
     """A stream gives its items, typed."""
     ours = things(placement)
-    assert [line async for line in placement.client().count(3)] == [ours.Line(sku=f"s{n}", quantity=n) for n in (1, 2, 3)]
+    assert [line async for line in placement.client().count(3)] == [
+        ours.Line(sku=f"s{n}", quantity=n) for n in (1, 2, 3)
+    ]
 
 
 @pytest.mark.parametrize("until", [0, 2])
@@ -201,7 +203,11 @@ async def test_a_stream_that_is_left_ends_at_the_service(placement: Any) -> None
 
 async def test_access_is_checked(placement: Any) -> None:
     """A guest, a user and an admin, each gets just so far."""
-    guest, bob, ada = placement.client(), placement.client(user=placement_user("bob")), placement.client(user=placement_user("ada"))
+    guest, bob, ada = (
+        placement.client(),
+        placement.client(user=placement_user("bob")),
+        placement.client(user=placement_user("ada")),
+    )
     with pytest.raises(Unauthenticated):
         await guest.me()
     with pytest.raises(Forbidden):
@@ -249,7 +255,9 @@ async def test_a_caller_that_is_cancelled_cancels_the_work(placement: Any) -> No
 async def test_deadline_trace_and_user_travel_on(placement: Any) -> None:
     """What a handler calls sees the remaining time, the same trace, the same user, and the caller's name."""
     trace = TraceContext("ab" * 16, "cd" * 8)
-    outer = Invocation("test", "outer", deadline=time.monotonic() + 3, trace=trace, user=placement_user("bob"), token="bob")
+    outer = Invocation(
+        "test", "outer", deadline=time.monotonic() + 3, trace=trace, user=placement_user("bob"), token="bob"
+    )
     with handling(outer):
         seen = await placement.client(caller="test").chain()
     assert seen.trace == "ab" * 16
@@ -261,7 +269,10 @@ async def test_deadline_trace_and_user_travel_on(placement: Any) -> None:
 
 async def test_nothing_is_sent_after_the_deadline(placement: Any) -> None:
     """A handler without time left fails at once, and the callee sees nothing."""
-    with handling(Invocation("test", "outer", deadline=time.monotonic() - 1)), pytest.raises(DeadlineExceeded) as caught:
+    with (
+        handling(Invocation("test", "outer", deadline=time.monotonic() - 1)),
+        pytest.raises(DeadlineExceeded) as caught,
+    ):
         await placement.client().wait()
     assert not caught.value.may_have_executed
     assert not placement.service.entered.is_set()

@@ -219,7 +219,9 @@ def test_two_services_on_one_public_route() -> None:
 def test_users_are_vouched_for_by_a_service_with_keys() -> None:
     """The service that signs tokens must exist and show its keys to everybody."""
     assert "none of it" in refusals("shop", services=[PaymentsService], users=UserIdentity(service="auth"))
-    assert "no public operation at" in refusals("shop", services=[PaymentsService], users=UserIdentity(service="payments"))
+    assert "no public operation at" in refusals(
+        "shop", services=[PaymentsService], users=UserIdentity(service="payments")
+    )
 
 
 def test_something_that_is_no_service() -> None:

@@ -39,7 +39,14 @@ TOKEN_LIFE_S = 60
 @click.option("--role", "roles", multiple=True, help="A role of that user; may be repeated.")
 @click.option("--as-guest", is_flag=True, help="Call as nobody.")
 @click.option("--as-service", default="operator", show_default=True, help="Call as this service of the system.")
-def call(operation: str, arguments: tuple[str, ...], as_user: UUID | None, roles: tuple[str, ...], as_guest: bool, as_service: str) -> None:
+def call(
+    operation: str,
+    arguments: tuple[str, ...],
+    as_user: UUID | None,
+    roles: tuple[str, ...],
+    as_guest: bool,
+    as_service: str,
+) -> None:
     """Call OPERATION (system.service.operation) of a system that runs from this folder.
 
     Arguments are the operation's, or the fields of its message; a value may be JSON.
@@ -59,7 +66,9 @@ def call(operation: str, arguments: tuple[str, ...], as_user: UUID | None, roles
     user_token = service_token = None
     if as_user is not None:
         user = User(id=as_user, roles=roles)
-        user_token = mint_user_token(key, issuer=issuer, audience=state.system, user=user, now_s=now, life_s=TOKEN_LIFE_S)
+        user_token = mint_user_token(
+            key, issuer=issuer, audience=state.system, user=user, now_s=now, life_s=TOKEN_LIFE_S
+        )
     elif not as_guest:
         service_token = mint_service_token(
             key, system=issuer, caller=as_service, callee=member.name, now_s=now, life_s=TOKEN_LIFE_S
@@ -98,11 +107,15 @@ def _values(operation: Operation, texts: tuple[str, ...]) -> dict[str, Any]:
         elif operation.body is not None and operation.body.place == "body":
             fields[name] = _json_or_text(value)
         else:
-            raise click.UsageError(f"{operation.full_name} has no argument {name}. It has: {', '.join(parameters) or 'none'}.")
+            raise click.UsageError(
+                f"{operation.full_name} has no argument {name}. It has: {', '.join(parameters) or 'none'}."
+            )
     if fields:
         assert operation.body is not None
         try:
-            values[operation.body.name] = msgspec.convert(fields, operation.body.type, strict=False, dec_hook=decode_hook)
+            values[operation.body.name] = msgspec.convert(
+                fields, operation.body.type, strict=False, dec_hook=decode_hook
+            )
         except msgspec.ValidationError as error:
             raise click.UsageError(f"{operation.body.name}: {error}") from None
     missing = [each.name for each in operation.parameters if each.required and each.name not in values]

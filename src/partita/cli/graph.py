@@ -15,7 +15,9 @@ __all__ = ["graph"]
 
 @click.command()
 @click.argument("system", default=DEFAULT_TARGET)
-@click.option("--format", "style", type=click.Choice(["text", "mermaid", "dot", "json"]), default="text", help="How to draw it.")
+@click.option(
+    "--format", "style", type=click.Choice(["text", "mermaid", "dot", "json"]), default="text", help="How to draw it."
+)
 def graph(system: str, style: str) -> None:
     """Draw SYSTEM (module[:attr] or a file): calls as arrows, events as dashed arrows."""
     found = load_system(system)
@@ -47,7 +49,9 @@ def _text(system: System) -> str:
         calls = ", ".join(sorted(set(member.calls.values()))) or "-"
         publishes = ", ".join(event.__partita__["name"] for event in member.contract.publishes)
         lines.append(f"  {name:<{width}}  calls {calls}" + (f"; publishes {publishes}" if publishes else ""))
-        lines += [f"  {'':<{width}}  reacts to {event} of {source}" for source, event, target in events if target == name]
+        lines += [
+            f"  {'':<{width}}  reacts to {event} of {source}" for source, event, target in events if target == name
+        ]
     return "\n".join(lines)
 
 

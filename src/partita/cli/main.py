@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -64,6 +65,8 @@ def main() -> None:
         click.echo(f"partita: {error}", err=True)
         sys.exit(1)
     except Exception as error:
+        if os.environ.get("PARTITA_DEBUG"):
+            raise
         sentence, frames = describe(error)
         click.echo(f"partita: {sentence}", err=True)
         for frame in frames:

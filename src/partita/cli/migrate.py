@@ -36,4 +36,6 @@ def migrate(service: str, message: str, target: str) -> None:
         click.echo(f"{service}: nothing has changed since the last migration; no file was written.")
         return
     here = Path.cwd()
-    click.echo(f"Wrote {written.relative_to(here) if written.is_relative_to(here) else written}. Read it, then commit it.")
+    click.echo(
+        f"Wrote {written.relative_to(here) if written.is_relative_to(here) else written}. Read it, then commit it."
+    )

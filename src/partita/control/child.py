@@ -133,7 +133,7 @@ def describe(error: BaseException) -> tuple[str, list[str]]:
 
 
 def _is_users(filename: str) -> bool:
-    if filename.startswith("<"):
+    if not Path(filename).is_absolute():  # "<string>", and the sources of compiled modules
         return False
     return not any(Path(filename).is_relative_to(place) for place in _FOREIGN)
 

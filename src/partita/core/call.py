@@ -227,7 +227,9 @@ class Call:
     def _invocation(self) -> Invocation:
         invocation = _current.get()
         if invocation is None:
-            raise Misuse("Call was used outside of a handler; it knows the call that is being handled, and there is none.")
+            raise Misuse(
+                "Call was used outside of a handler; it knows the call that is being handled, and there is none."
+            )
         return invocation
 
     @property

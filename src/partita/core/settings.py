@@ -54,7 +54,9 @@ def read_settings(cls: type[S], service: str, environment: Mapping[str, str]) ->
         text = environment.get(variable)
         if text is None:
             if field.required:
-                mistakes.append(Mistake(variable, f"{cls.__name__}.{field.name} is not set.", "Set it in the environment."))
+                mistakes.append(
+                    Mistake(variable, f"{cls.__name__}.{field.name} is not set.", "Set it in the environment.")
+                )
             continue
         try:
             values[field.name] = _read(text, field.type)

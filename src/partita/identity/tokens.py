@@ -15,7 +15,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from partita.contract.problems import Unauthenticated
 from partita.core.call import User
 
-__all__ = ["KeySet", "ServiceTokens", "SigningKey", "UserTokens", "jwk_of", "keys_of", "mint_service_token", "mint_user_token"]
+__all__ = [
+    "KeySet",
+    "ServiceTokens",
+    "SigningKey",
+    "UserTokens",
+    "jwk_of",
+    "keys_of",
+    "mint_service_token",
+    "mint_user_token",
+]
 
 ALGORITHM = "EdDSA"
 LEEWAY_S = 10

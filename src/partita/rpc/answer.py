@@ -125,7 +125,12 @@ def answer_failure(operation: Operation, error: BaseException, invocation: Invoc
         return answer_problem(_DependencyReply(service=error.service), may_have_executed=error.may_have_executed)
     trace = invocation.trace.trace_id if invocation is not None else "-"
     if isinstance(error, Problem):
-        log.error("%s raised %r, which its contract does not declare: add it to raises=[...] (trace %s)", operation.full_name, error, trace)
+        log.error(
+            "%s raised %r, which its contract does not declare: add it to raises=[...] (trace %s)",
+            operation.full_name,
+            error,
+            trace,
+        )
     else:
         log.error("%s failed (trace %s)", operation.full_name, trace, exc_info=error)
     return answer_problem(Internal(), may_have_executed=not operation.safe)

@@ -81,7 +81,9 @@ def encode_arguments(operation: Operation, values: dict[str, Any]) -> Arguments:
         if value is None or value is msgspec.UNSET:
             continue
         if parameter.place == "query":
-            texts["query"][parameter.alias] = tuple(map(parameter.encode, value)) if parameter.many else (parameter.encode(value),)
+            texts["query"][parameter.alias] = (
+                tuple(map(parameter.encode, value)) if parameter.many else (parameter.encode(value),)
+            )
         else:
             texts[parameter.place][parameter.alias] = _checked(parameter, parameter.encode(value))
     arguments.path, arguments.query = texts["path"], texts["query"]
@@ -96,7 +98,9 @@ def _checked(parameter: Parameter, text: str) -> str:
     if place == "header" and (not text.isprintable() or not text.isascii() or text != text.strip()):
         raise Invalid(errors=(FieldError(path=path, detail="a header holds printable ASCII without outer spaces"),))
     if place == "cookie" and (not text.isascii() or any(char in ' ",;\\' or ord(char) < 33 for char in text)):
-        raise Invalid(errors=(FieldError(path=path, detail="a cookie holds ASCII without spaces, quotes, commas and semicolons"),))
+        raise Invalid(
+            errors=(FieldError(path=path, detail="a cookie holds ASCII without spaces, quotes, commas and semicolons"),)
+        )
     return text
 
 
@@ -188,5 +192,9 @@ def is_json(content_type: str) -> bool:
     media = media.strip().lower()
     if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
         return False
-    charset = [part.partition("=")[2].strip(' "').lower() for part in parameters.split(";") if part.strip().lower().startswith("charset")]
+    charset = [
+        part.partition("=")[2].strip(' "').lower()
+        for part in parameters.split(";")
+        if part.strip().lower().startswith("charset")
+    ]
     return all(name in ("utf-8", "utf8", "us-ascii") for name in charset)

@@ -47,13 +47,17 @@ class Counters:
         ]
         rows = sorted(self.calls.items())
         for (operation, status), (count, _) in rows:
-            lines.append(f'partita_calls_total{{service="{service}",operation="{operation}",status="{status}"}} {int(count)}')
+            lines.append(
+                f'partita_calls_total{{service="{service}",operation="{operation}",status="{status}"}} {int(count)}'
+            )
         lines += [
             "# HELP partita_call_seconds_total Seconds spent in calls, by operation and status.",
             "# TYPE partita_call_seconds_total counter",
         ]
         for (operation, status), (_, seconds) in rows:
-            lines.append(f'partita_call_seconds_total{{service="{service}",operation="{operation}",status="{status}"}} {seconds:.6f}')
+            lines.append(
+                f'partita_call_seconds_total{{service="{service}",operation="{operation}",status="{status}"}} {seconds:.6f}'
+            )
         lines += [
             "# HELP partita_calls_in_flight Calls that run now.",
             "# TYPE partita_calls_in_flight gauge",

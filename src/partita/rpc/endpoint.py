@@ -84,7 +84,12 @@ class Endpoint:
 
     def _check_key(self, invocation: Invocation) -> None:
         operation = self.operation
-        if operation.idempotency == "required" and not operation.safe and invocation.key is None and invocation.caller is None:
+        if (
+            operation.idempotency == "required"
+            and not operation.safe
+            and invocation.key is None
+            and invocation.caller is None
+        ):
             raise Invalid(errors=(FieldError(path="header.idempotency-key", detail="missing"),))
         if invocation.key is not None and not (1 <= len(invocation.key) <= 255 and invocation.key.isprintable()):
             raise Invalid(errors=(FieldError(path="header.idempotency-key", detail="1 to 255 printable characters"),))
@@ -125,7 +130,11 @@ def _refuse_undeclared(operation: Operation, error: Exception) -> None:
     """In tests: a problem that the contract does not declare, and a broken rule, fail the test with their own text."""
     if isinstance(error, Misuse):
         raise error
-    if isinstance(error, Problem) and error.code not in operation.raises and BUILT_IN.get(error.code) is not type(error):
+    if (
+        isinstance(error, Problem)
+        and error.code not in operation.raises
+        and BUILT_IN.get(error.code) is not type(error)
+    ):
         raise Misuse(
             f"{operation.full_name} raised {error!r}, which its contract does not declare. "
             f"Add {type(error).__name__} to raises=[...] at {operation.place}."

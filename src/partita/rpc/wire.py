@@ -70,7 +70,9 @@ class WireChannel:
         target = operation.format_path(dict(arguments.path)) if arguments.path else operation.path
         if arguments.query:
             target += "?" + "&".join(
-                f"{quote(name, safe='')}={quote(text, safe='')}" for name, texts in arguments.query.items() for text in texts
+                f"{quote(name, safe='')}={quote(text, safe='')}"
+                for name, texts in arguments.query.items()
+                for text in texts
             )
         headers = self._headers(context)
         headers.extend(arguments.headers.items())

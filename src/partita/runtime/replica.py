@@ -164,4 +164,6 @@ class Replica:
 
 
 def _json(status: int, value: Any) -> Answer:
-    return Answer(status, [("content-type", "application/json"), ("cache-control", "no-store")], msgspec.json.encode(value))
+    return Answer(
+        status, [("content-type", "application/json"), ("cache-control", "no-store")], msgspec.json.encode(value)
+    )

@@ -113,7 +113,9 @@ class BoundSaga(Generic[P, T]):
 
         Raises ``Misuse`` in this version, which lets sagas be declared and does not run them yet.
         """
-        raise Misuse(f"{self._name} is declared, and this version of Partita does not run sagas yet. Call the steps in order.")
+        raise Misuse(
+            f"{self._name} is declared, and this version of Partita does not run sagas yet. Call the steps in order."
+        )
 
 
 class Saga(Generic[S, P, T]):
@@ -149,7 +151,9 @@ def jobs_of(service: type) -> tuple[Job, ...]:
 
 def sagas_of(service: type) -> tuple[str, ...]:
     """The names of a service class's sagas."""
-    return tuple(name for base in reversed(service.__mro__) for name, value in vars(base).items() if isinstance(value, Saga))
+    return tuple(
+        name for base in reversed(service.__mro__) for name, value in vars(base).items() if isinstance(value, Saga)
+    )
 
 
 def _marked(service: type, mark: str) -> list[tuple[str, Any]]:

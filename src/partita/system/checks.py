@@ -31,7 +31,9 @@ def _implementations(system: Parts) -> Iterator[Mistake]:
         for field in fields_of(member.cls):
             if field in member.contract.operations:
                 where = place_of(member.cls, f"{member.cls.__name__}.{field}")
-                yield Mistake(where, f"the field hides the operation {member.contract.name}.{field}.", "Rename the field.")
+                yield Mistake(
+                    where, f"the field hides the operation {member.contract.name}.{field}.", "Rename the field."
+                )
 
 
 def _implementation(member: Member, operation: Operation) -> Iterator[Mistake]:
@@ -94,7 +96,9 @@ def _cycles(system: Parts) -> Iterator[Mistake]:
     for pair in system.cycles:
         for name in pair:
             if name not in system.members:
-                yield Mistake(f"System({system.name!r})", f"cycles names {name!r}, which is no service.", "Mend the name.")
+                yield Mistake(
+                    f"System({system.name!r})", f"cycles names {name!r}, which is no service.", "Mend the name."
+                )
     reported: set[frozenset[str]] = set()
     for cycle in _find_cycles(system):
         pairs = [frozenset(pair) for pair in zip(cycle, [*cycle[1:], cycle[0]], strict=True)]
@@ -131,7 +135,9 @@ def _publishers(system: Parts) -> Iterator[Mistake]:
     for name, publishers in by_name.items():
         if len(publishers) > 1:
             fact = f"the event {name} is published by {' and '.join(publishers)}."
-            yield Mistake(f"System({system.name!r})", fact, "One service owns a fact: let the others publish their own.")
+            yield Mistake(
+                f"System({system.name!r})", fact, "One service owns a fact: let the others publish their own."
+            )
 
 
 def _routes(system: Parts) -> Iterator[Mistake]:
@@ -154,7 +160,9 @@ def _identity(system: Parts) -> Iterator[Mistake]:
     issuer = system.members.get(system.users.service)
     where = f"System({system.name!r})"
     if issuer is None:
-        yield Mistake(where, f"users names the service {system.users.service!r}, which is none of it.", "Mend the name.")
+        yield Mistake(
+            where, f"users names the service {system.users.service!r}, which is none of it.", "Mend the name."
+        )
         return
     keys = system.users.keys
     if not any(each.path == keys and each.access.guests for each in issuer.contract.operations.values()):

@@ -34,7 +34,9 @@ def _in_file(path: Path, package: str, others: set[str], contracts: set[str]) ->
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module if node.module not in others else f"{node.module}.{alias.name}" for alias in node.names]
+            names = [
+                node.module if node.module not in others else f"{node.module}.{alias.name}" for alias in node.names
+            ]
         else:
             continue
         for name in dict.fromkeys(names):

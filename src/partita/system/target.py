@@ -34,7 +34,11 @@ def load_system(target: str = DEFAULT_TARGET) -> System:
     others = [key for key, value in vars(module).items() if isinstance(value, System)]
     if found is not None:
         raise StartFailed(f"{target}: {attr} is a {type(found).__name__}, not a System.")
-    hint = f" It has {', '.join(others)}: write {place}:{others[0]}." if others else ' Add: system = System("...", services=[...]).'
+    hint = (
+        f" It has {', '.join(others)}: write {place}:{others[0]}."
+        if others
+        else ' Add: system = System("...", services=[...]).'
+    )
     raise StartFailed(f"{target}: the module has no {attr}.{hint}")
 
 
@@ -44,7 +48,9 @@ def _module_name(place: str, target: str) -> str:
         if path.is_dir():
             path = path / "system.py"
         if not path.is_file():
-            raise StartFailed(f"There is no file {place} here. Name a system: partita dev module:attr, or path/to/system.py.")
+            raise StartFailed(
+                f"There is no file {place} here. Name a system: partita dev module:attr, or path/to/system.py."
+            )
         absolute = path.resolve()
         if absolute.is_relative_to(Path.cwd()):
             parts = absolute.relative_to(Path.cwd()).with_suffix("").parts
@@ -57,5 +63,7 @@ def _module_name(place: str, target: str) -> str:
     except (ModuleNotFoundError, ValueError):
         spec = None
     if spec is None:
-        raise StartFailed(f"{target}: there is no module {place} here. Name a system: partita dev module:attr, or path/to/system.py.")
+        raise StartFailed(
+            f"{target}: there is no module {place} here. Name a system: partita dev module:attr, or path/to/system.py."
+        )
     return place
