@@ -1,0 +1,1 @@
+"""Measures Partita beside what teams would use instead: ``python -m benchmarks``."""

@@ -1,0 +1,151 @@
+"""A typed call from service A to service B, in Partita and in what teams would write instead: ``python -m benchmarks.hop``.
+
+For each row a process (or two) serves on loopback, and a load generator in a process of its own asks A, which asks B.
+Rows take turns, so that a change of the machine's mood falls on all of them; each figure is the median of the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+
+from benchmarks.peers import PEERS
+from benchmarks.processes import Generator, Row, started
+from benchmarks.services import ENSEMBLE, SOLO
+from benchmarks.shapes import Measured, Order
+from benchmarks.table import conditions, draw
+
+__all__ = ["Figures", "Settings", "main", "measure"]
+
+BASE = "FastAPI + httpx"
+NAMES = [*PEERS, ENSEMBLE, SOLO]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``runs`` of ``seconds`` each with ``connections``, and of ``single_s`` with one connection."""
+
+    runs: int = 5
+    seconds: float = 3.0
+    single_s: float = 1.0
+    warm_s: float = 0.5
+    connections: int = 32
+
+
+QUICK = Settings(runs=1, seconds=0.2, single_s=0.1, warm_s=0.05, connections=4)
+
+
+@dataclass
+class Figures:
+    """What was measured of one row: a value for each run."""
+
+    name: str
+    many: list[Measured] = field(default_factory=list)
+    one: list[Measured] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second, the median of the runs."""
+        return median(run.rate for run in self.many)
+
+    @property
+    def latency_ms(self) -> float:
+        """Median latency on one connection, the median of the runs."""
+        return median(run.p50_ms for run in self.one)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of A and B together for a thousand calls, the median of the runs."""
+        return median(self.cpu_ms)
+
+    @property
+    def wrong(self) -> int:
+        """Answers that were not right, in all runs."""
+        return sum(run.wrong for run in (*self.many, *self.one))
+
+
+def measure(settings: Settings, tell: Callable[[str], None]) -> list[Figures]:
+    """Start every row, let them take turns, and end them."""
+    found = {name: Figures(name) for name in NAMES}
+    generator = Generator()
+    try:
+        with started(NAMES) as rows:
+            for row in rows:
+                generator.run(Order(port=row.port, connections=settings.connections, seconds=settings.warm_s))
+            for number in range(settings.runs):
+                for row in rows:
+                    _run(row, generator, settings, found[row.name])
+                tell(f"run {number + 1} of {settings.runs}")
+    finally:
+        generator.end()
+    return list(found.values())
+
+
+def _run(row: Row, generator: Generator, settings: Settings, figures: Figures) -> None:
+    before = row.cpu_s()
+    many = generator.run(Order(port=row.port, connections=settings.connections, seconds=settings.seconds))
+    figures.cpu_ms.append((row.cpu_s() - before) / many.calls * 1000)
+    figures.many.append(many)
+    figures.one.append(generator.run(Order(port=row.port, connections=1, seconds=settings.single_s)))
+
+
+def report(found: list[Figures], settings: Settings) -> str:
+    """The table, and what it was measured under."""
+    base = next(each for each in found if each.name == BASE)
+    head = ("A calls B", "requests/s", f"x {BASE}", "p50 ms, 1 connection", "CPU s per 1,000 calls")
+    rows = [
+        (each.name, f"{each.rate:,.0f}", f"{each.rate / base.rate:.1f}", f"{each.latency_ms:.2f}", f"{each.cpu_s:.2f}")
+        for each in found
+    ]
+    used = max(run.cpu for each in found for run in each.many)
+    return "\n".join(
+        [
+            draw(head, rows),
+            "",
+            f"{conditions(('fastapi', 'httpx', 'aiohttp', 'starlette', 'pydantic'))}.",
+            f"Median of {settings.runs} alternating runs of {settings.seconds:g} s with {settings.connections} connections, "
+            f"and of {settings.single_s:g} s with one.",
+            "A, B and the load generator share the cores; the generator used at most "
+            f"{used:.0%} of one. Access logs are off.",
+        ]
+    )
+
+
+def each_run(found: list[Figures]) -> str:
+    """Every run's values."""
+    lines = []
+    for each in found:
+        lines.append(each.name)
+        for number, (many, one, cpu) in enumerate(zip(each.many, each.one, each.cpu_ms, strict=True), 1):
+            lines.append(
+                f"  {number}: {many.rate:,.0f}/s, p50 {many.p50_ms:.2f} ms, p99 {many.p99_ms:.2f} ms, CPU {cpu:.3f} s per "
+                f"1,000, generator {many.cpu:.0%}; one connection: p50 {one.p50_ms:.3f} ms, p99 {one.p99_ms:.3f} ms"
+            )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print the table. Exits with 1 if an answer was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hop", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quick", action="store_true", help="one short run, which proves that it works and no more")
+    parser.add_argument("--verbose", action="store_true", help="every run's values")
+    parser.add_argument("--runs", type=int, help="how many runs of each row (5)")
+    parser.add_argument("--seconds", type=float, help="how long each is (3)")
+    asked = parser.parse_args(arguments)
+    settings = QUICK if asked.quick else Settings()
+    if asked.runs or asked.seconds:
+        settings = Settings(runs=asked.runs or settings.runs, seconds=asked.seconds or settings.seconds)
+    found = measure(settings, lambda line: print(line, flush=True) if asked.verbose else None)
+    if asked.verbose:
+        print(each_run(found), end="\n\n")
+    print(report(found, settings))
+    wrong = {each.name: each.wrong for each in found if each.wrong}
+    if wrong:
+        raise SystemExit(f"answers that were not right: {wrong}")
+
+
+if __name__ == "__main__":
+    main()
