@@ -1,8 +1,8 @@
 """Migrations: one history a service, applied before traffic.
 
 A history is a folder with ``versions/0001_first_tables.py`` and so on: Alembic's files, numbered, each following on
-the one before it. They only go forward: first expand (add what the new code needs, so that the old code still runs beside
-it), and a release later contract. The framework's own tables have a history of their own, in the engine.
+the one before it. They only go forward: first expand (add what the new code needs, so that the old code still runs
+beside it), and a release later contract. The framework's own tables have a history of their own, in the engine.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def upgrade(engine: Engine, directory: Path | None) -> None:
 
 
 async def create_tables(engine: Engine, tables: MetaData | None) -> None:
-    """Create the framework's tables, and ``tables`` as they are declared now: for tests, and before a first migration."""
+    """Create the framework's tables, and ``tables`` as they are declared: for tests, and before a first migration."""
     await engine.prepare()
     if tables is not None:
         await engine.migrate(tables.create_all)

@@ -92,8 +92,8 @@ class Pool(Generic[C]):
     def _exhausted(self) -> PoolExhausted:
         return PoolExhausted(
             f"All {self._size} connections of {self._name} are taken, and none came free in time. Nothing was "
-            "executed. Look for transactions that stay open: one that waits for anything but its database holds a connection "
-            "for nothing."
+            "executed. Look for transactions that stay open: one that waits for anything but its database holds a "
+            "connection for nothing."
         )
 
     def _wake(self) -> None:

@@ -67,7 +67,9 @@ class UnitSession(AsyncSession):
     async def write_pending(self) -> None:
         """What ``flush`` does, for the unit of work itself. Savepoints that were left open are released."""
         session = self.sync_session
-        if self.has_changes or not session.is_active:
+        if not session.is_active:  # a flush failed, and SQLAlchemy went back to the savepoint of the unit
+            raise self._work.aborted_error()
+        if self.has_changes:
             await super().flush()
         while (nested := session.get_nested_transaction()) is not None:
             await greenlet_spawn(nested.commit)

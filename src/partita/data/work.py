@@ -7,8 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 
-from sqlalchemy.exc import PendingRollbackError
-
 from partita.contract.message import Event
 from partita.core.call import NO_DEADLINE, Invocation
 from partita.core.errors import (
@@ -115,8 +113,8 @@ class Work:
         if self.has_ended:
             raise UnitEnded(
                 f"{self.name} used {self.what} after its transaction had ended. A task that goes on after its handler "
-                "needs a transaction of its own, `async with db.unit() as session` or `async with db.read() as session` in "
-                "that task; for something short after the commit use db.after_commit()."
+                "needs a transaction of its own: `async with db.unit() as session` or `async with db.read() as "
+                "session` in that task; for something short after the commit use db.after_commit()."
             )
         if asyncio.current_task() is not self._task:
             raise UnitShared(
@@ -226,10 +224,7 @@ class Work:
         if self._session is not None:
             if self.mode is Mode.READ and self._session.has_changes:
                 raise Misuse(f"{self.name}: objects were changed in db.read(), which only reads. Use db.unit().")
-            try:
-                await self._session.write_pending()
-            except PendingRollbackError:
-                raise self.aborted_error() from None
+            await self._session.write_pending()
         if self.outbox and not (self._aborted or self.is_stale):
             await (self.transaction or await self.open()).append(self.outbox)
         if self.is_stale:

@@ -41,9 +41,9 @@ class ServerProtocol(HttpToolsProtocol):
     ``queued``, since answers keep the order of their requests.
     """
 
-    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+    def __init__(self, config: Config, server_state: HostState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)
-        self.host = cast(HostState, server_state)
+        self.host = server_state
         self.limits = self.host.limits
         self.phase = Phase.IDLE
         self.since = self.loop.time()

@@ -129,8 +129,10 @@ class PostgresTransaction:
         """Give the connection back."""
         if self.is_lost:
             await self.give_up()
-        elif self._driver.is_in_transaction() or self.connection.in_transaction():
+        elif self._driver.is_in_transaction():
             _log.error("%s: a transaction was still open when its connection was given back.", self._name)
+            await self.give_up()
+        elif self.connection.in_transaction():  # a savepoint that a handler left open
             await self.give_up()
         else:
             self._pool.give(self)
@@ -144,6 +146,8 @@ class PostgresTransaction:
     async def close(self) -> None:
         """Close the connection."""
         try:
+            if self._driver.is_closed():
+                await greenlet_spawn(self.connection.invalidate)
             await greenlet_spawn(self.connection.close)
         except Exception as error:
             _log.debug("%s: closing a connection failed: %s", self._name, error)

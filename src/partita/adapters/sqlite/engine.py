@@ -107,10 +107,11 @@ class SqliteTransaction:
         """Give the connection back."""
         if self._mode is Mode.READ:
             self._driver.control.execute("PRAGMA query_only=0")
-        if self._driver.in_transaction or self.connection.in_transaction() or self.connection.closed:
+        if self._driver.in_transaction:
             _log.error("%s: a transaction was still open when its connection was given back.", self._engine.name)
-            self._driver.close()
-            self._engine.pool.drop()
+            self._give_up()
+        elif self.connection.in_transaction():  # a savepoint that a handler left open
+            self._give_up()
         else:
             self._engine.pool.give(self)
         self._engine.turns.next()
@@ -118,6 +119,11 @@ class SqliteTransaction:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def _give_up(self) -> None:
+        self.connection.invalidate()
+        self.connection.close()
+        self._engine.pool.drop()
 
     async def _begin_immediate(self) -> None:
         await self._write(lambda: self._driver.control.execute("BEGIN IMMEDIATE"))
