@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform, get_args, get_origin
 
 import msgspec
 
@@ -49,7 +49,7 @@ def read_settings(cls: type[S], service: str, environment: Mapping[str, str]) ->
     prefix = service.replace("-", "_").upper()
     values: dict[str, Any] = {}
     mistakes: list[Mistake] = []
-    for field in msgspec.structs.fields(cls):
+    for field in msgspec.structs.fields(cast(type[msgspec.Struct], cls)):
         variable = f"{prefix}_{field.name}".upper()
         text = environment.get(variable)
         if text is None:

@@ -55,9 +55,8 @@ class Counters:
             "# TYPE partita_call_seconds_total counter",
         ]
         for (operation, status), (_, seconds) in rows:
-            lines.append(
-                f'partita_call_seconds_total{{service="{service}",operation="{operation}",status="{status}"}} {seconds:.6f}'
-            )
+            labels = f'service="{service}",operation="{operation}",status="{status}"'
+            lines.append(f"partita_call_seconds_total{{{labels}}} {seconds:.6f}")
         lines += [
             "# HELP partita_calls_in_flight Calls that run now.",
             "# TYPE partita_calls_in_flight gauge",

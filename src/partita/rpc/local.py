@@ -94,7 +94,7 @@ class LocalChannel:
     def _check_body(operation: Operation, arguments: Arguments) -> Answer | None:
         """The bounds that the wire would keep."""
         if operation.body is not None and operation.body.place == "upload":
-            upload = arguments.body
+            upload: Any = arguments.body
             chunks = bounded(upload.chunks(), operation.body_bytes_max)
             arguments.body = ReceivedUpload(chunks, upload.content_type, upload.size)
         elif len(arguments.body) > operation.body_bytes_max:

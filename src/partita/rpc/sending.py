@@ -57,7 +57,7 @@ async def _send_download(send: Send, answer: Answer, *, head: bool) -> None:
 
 
 async def _send_stream(send: Send, answer: Answer, endpoint: Endpoint, invocation: Invocation) -> None:
-    """Server-sent events. A handler that fails at once is answered with its status; one that fails later, by an event."""
+    """Server-sent events. What fails at once is answered with its status; what fails later, by an event."""
     assert answer.stream is not None
     queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=1)
     pump = asyncio.create_task(_pump(answer.stream, queue))

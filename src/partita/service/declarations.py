@@ -64,7 +64,7 @@ def on(event: type[E]) -> Callable[[Callable[[S, E], Awaitable[None]]], Callable
 
 
 def every(*, hours: float = 0, minutes: float = 0, seconds: float = 0) -> Callable[[F], F]:
-    """Run a method again and again, on one replica at a time. Raises ``ValueError`` for an interval that is not over 0."""
+    """Run a method again and again, on one replica at a time. Raises ``ValueError`` for an interval of 0."""
     interval = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if interval <= timedelta(0):
         raise ValueError(f"@every needs an interval over 0, not {interval}: write @every(hours=1)")

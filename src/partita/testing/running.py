@@ -112,7 +112,9 @@ def scratch_folder() -> tempfile.TemporaryDirectory[str]:
 @overload
 def running(service: Callable[P, S], *args: P.args, **fields: P.kwargs) -> AbstractAsyncContextManager[Running[S]]: ...
 @overload
-def running(service: Callable[..., S], **fields: Dependency) -> AbstractAsyncContextManager[Running[S]]: ...
+def running(  # type: ignore[overload-cannot-match]  # mypy does not see that ParamSpec makes the first one stricter
+    service: Callable[..., S], **fields: Dependency
+) -> AbstractAsyncContextManager[Running[S]]: ...
 def running(service: Any, *args: Any, **fields: Any) -> AbstractAsyncContextManager[Running[Any]]:
     """``async with running(OrdersService, payments=FakePayments()) as t``: run one service for a test.
 
