@@ -90,7 +90,7 @@ class Basket(Message):
 class Change(Message, omit_defaults=True):
     """A partial change."""
 
-    note: str | None | msgspec.UnsetType = msgspec.UNSET
+    note: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Login(Message):

@@ -198,7 +198,7 @@ async def test_a_stream_that_is_left_ends_at_the_service(placement: Any) -> None
         break
     await stream.aclose()
     async with asyncio.timeout(5):
-        await placement.service.cancelled.wait()
+        assert await placement.service.cancelled.wait()
 
 
 async def test_access_is_checked(placement: Any) -> None:
@@ -310,7 +310,7 @@ async def test_wrong_arguments_fail_as_in_python(placement: Any) -> None:
     """A missing, an unknown and a doubled argument are TypeErrors that name the operation."""
     made: Any = placement.client()
     for args, kwargs in [((), {}), ((ID, ID), {}), ((ID,), {"id": ID}), ((ID,), {"other": 1})]:
-        with pytest.raises(TypeError, match="things.drop"):
+        with pytest.raises(TypeError, match=r"things\.drop"):
             await made.drop(*args, **kwargs)
 
 

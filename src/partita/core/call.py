@@ -27,8 +27,10 @@ __all__ = [
     "Reply",
     "User",
     "current_invocation",
+    "handling",
     "open_transaction",
     "refuse_call_in_transaction",
+    "transaction",
 ]
 
 NO_DEADLINE = float("inf")

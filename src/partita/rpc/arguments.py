@@ -13,7 +13,7 @@ from partita.contract.parameters import Raw
 from partita.contract.problems import FieldError, Invalid, Malformed, UnsupportedMediaType
 from partita.contract.validation import field_errors
 
-__all__ = ["Arguments", "ReceivedUpload", "bind", "decode_arguments", "encode_arguments"]
+__all__ = ["Arguments", "ReceivedUpload", "bind", "decode_arguments", "encode_arguments", "is_json"]
 
 _DOTS = frozenset({"", ".", ".."})
 _NOTHING: Mapping[str, Any] = {}

@@ -9,7 +9,21 @@ from urllib.parse import unquote_to_bytes
 from partita.contract.operation import Operation
 from partita.contract.problems import BodyTooLarge, Malformed, NotAcceptable, UnsupportedMediaType
 
-__all__ = ["ASGIApp", "Receive", "Scope", "Send"]
+__all__ = [
+    "ASGIApp",
+    "ClientGoneError",
+    "Receive",
+    "Scope",
+    "Send",
+    "body_chunks",
+    "body_size",
+    "check_accept",
+    "check_encoding",
+    "read_body",
+    "read_cookies",
+    "read_headers",
+    "read_query",
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -16,7 +16,7 @@ from partita.rpc.endpoint import Endpoint
 from partita.rpc.outgoing import Outgoing, outgoing
 from partita.rpc.receiving import decode_result
 
-__all__ = ["LocalChannel"]
+__all__ = ["LocalChannel", "bounded"]
 
 
 class LocalChannel:
