@@ -34,6 +34,16 @@ class Handler(BaseHTTPRequestHandler):
     server: Service
     disable_nagle_algorithm = True
 
+    def handle_expect_100(self) -> bool:
+        """Want the body, except at one path."""
+        if not self.path.endswith("/unwanted"):
+            return super().handle_expect_100()
+        self.send_response(417)
+        self.send_header("content-length", "0")
+        self.end_headers()
+        self.close_connection = True
+        return False
+
     def log_message(self, format: str, *args: object) -> None:
         """Silent."""
 
@@ -287,6 +297,7 @@ ROUTES = (
     route("GET", "/slow", timeout_s=0.05),
     route("GET", "/events", stream=True, timeout_s=0.05),
     route("POST", "/upload"),
+    route("POST", "/unwanted"),
     route("GET", "/nowhere", "nowhere"),
 )
 

@@ -129,11 +129,15 @@ def test_an_upload_is_not_kept_back(gateway: Any) -> None:
 
 def test_the_service_says_whether_it_wants_a_body(gateway: Any) -> None:
     """``Expect: 100-continue`` is answered by the service, before the body is sent."""
-    with gateway.connect() as connection:
-        connection.sendall(b"POST /cart HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 100 Continue")
-        connection.sendall(b"{}")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    for path, first in ((b"/cart", b"HTTP/1.1 100 Continue"), (b"/unwanted", b"HTTP/1.1 417 Expectation Failed")):
+        with gateway.connect() as connection:
+            connection.sendall(
+                b"POST %b HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n" % path
+            )
+            assert connection.recv(4096).startswith(first)
+            if path == b"/cart":
+                connection.sendall(b"{}")
+                assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_the_answer_names_no_program(gateway: Any) -> None:

@@ -29,6 +29,12 @@ def test_the_most_specific_path_comes_first() -> None:
         assert sorted(found) == sorted(ordered)
 
 
+def test_a_plain_segment_goes_first_whatever_its_letters() -> None:
+    """``~`` comes after ``{`` in ASCII; the order does not rest on that."""
+    found = resources([route("/{x}/c"), route("/~b/{y}")])
+    assert [resource.path for resource in found] == ["/~b/{y}", "/{x}/c"]
+
+
 def test_routes_of_one_path_are_one_resource() -> None:
     """A parameter's name does not tell two paths apart; the methods are put together."""
     (found,) = resources([route("/a/{x}"), route("/a/{y}", "DELETE", service="other")])

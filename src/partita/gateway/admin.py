@@ -62,7 +62,11 @@ class Admin:
         )
 
     async def acknowledged(self, versions: Iterable[Version], *, timeout_s: float = 10.0) -> None:
-        """Wait until these versions are in force. Raises ``StartFailed`` where Envoy refuses one, or takes too long."""
+        """Wait until these versions are in force. Raises ``StartFailed`` where Envoy refuses one, or takes too long.
+
+        No new request then goes to a replica that was taken out. Those on their way still reach it, some on
+        connections that are just being opened, so it goes on listening until Envoy has closed its connections.
+        """
         wanted = {version.stat: version.text for version in versions}
         pattern = "|".join(re.escape(stat) for stat in wanted)
         missing = sorted(wanted)

@@ -15,7 +15,8 @@ CONNECTIONS_MAX = 1024
 PENDING_MAX = 1024
 REQUESTS_MAX = 2048
 RETRIES_PERCENT_MAX = 20.0
-RETRIES_MIN = 5
+# A replica of two that vanishes makes half of the requests in flight fail at once; each deserves its second try.
+RETRIES_MIN = 64
 CONNECTION_BUFFER_BYTES_MAX = 256 * 1024
 
 

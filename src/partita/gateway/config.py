@@ -24,9 +24,10 @@ REGEX_SIZE_MAX = 10_000
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """What should be: the routes of ``system``, open on each of ``hosts`` at ``port``.
 
-    Hosts are numeric addresses; port 0 means any that is free. ``rules`` say whose tokens count; without one, routes that require a token answer 401. Beyond
-    ``connections_max`` clients, further ones are refused. ``idle_s`` bounds an unused connection to a service and must
-    be below the services' keep-alive time. Raises ``SystemRefused`` with all mistakes in the routes.
+    Hosts are numeric addresses, and port 0 means any that is free. ``rules`` say whose tokens count; without one,
+    routes that require a token answer 401. Beyond ``connections_max`` clients, further ones are refused. ``idle_s``
+    bounds an unused connection to a service and must be below the services' keep-alive time. Raises ``SystemRefused``
+    with all mistakes in the routes.
     """
 
     system: str
