@@ -168,6 +168,8 @@ class Keeper:
             if waiting.done():
                 failed = waiting.result()
                 if failed is not None:
+                    if spec.entry is not None:  # it said so itself, and is about to end
+                        await asyncio.wait({process.exited}, timeout=_LAST_LINES_S)
                     return failed
                 if not process.exited.done():
                     self.replica.ready_after_s = time.monotonic() - began

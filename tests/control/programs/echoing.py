@@ -1,8 +1,4 @@
-"""An entry function as the supervisor expects one, without Partita: a server of lines on the socket that it is given.
-
-Lines: ``pid``, ``env NAME``, ``argument``, ``hold`` (an answer that comes 0.3 s later), ``crash``, ``random``, ``say TEXT``,
-``stderr TEXT``, ``spawn`` (a child process of its own; answers its pid).
-"""
+"""An entry function as the supervisor expects one, without Partita: it answers lines on the socket that it is given."""
 
 from __future__ import annotations
 
@@ -18,21 +14,24 @@ from typing import Any
 
 
 def main(argument: dict[str, Any]) -> int:
-    """Serve until SIGTERM or the end of the lifeline."""
+    """Serve until SIGTERM or the end of the lifeline; or do at once what the argument asks for."""
+    if "say" in argument:
+        sys.stderr.write(argument["say"] + "\n")
     if "fail" in argument:
         raise RuntimeError(argument["fail"])
     if "exit" in argument:
-        sys.stderr.write("going away\n")
         return int(argument["exit"])
+    if "marker" in argument and os.path.exists(argument["marker"]):
+        return 7
     asyncio.run(serve(argument))
     return 0
 
 
 async def serve(argument: dict[str, Any]) -> None:
-    """Answer lines; drain for ``drain_s`` seconds, or for ever where ``deaf``."""
+    """Answer lines; then drain for ``drain_s`` seconds. ``deaf`` does not hear of a stop, ``mute`` is never ready."""
     process = argument["process"]
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, print if argument.get("deaf") else stop.set)
+    loop, stop, drained = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, int if argument.get("deaf") else stop.set)
     if not argument.get("deaf"):
         loop.add_reader(process["lifeline"], stop.set)
     server = await asyncio.start_server(
@@ -41,38 +40,48 @@ async def serve(argument: dict[str, Any]) -> None:
     if not argument.get("mute"):
         os.write(process["ready"], json.dumps({"ready": True, "version": "1.2.3"}).encode() + b"\n")
         os.close(process["ready"])
-    if "crash_after_s" in argument:
-        loop.call_later(argument["crash_after_s"], os._exit, 9)
     await stop.wait()
+    loop.remove_reader(process["lifeline"])
     server.close()
-    print("draining", flush=True)
-    await asyncio.sleep(argument.get("drain_s", 0))
-    print("drained", flush=True)
+    say("draining")
+    loop.call_later(argument.get("drain_s", 0), drained.set)
+    await drained.wait()
+    say("drained")
 
 
 async def answer(argument: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection."""
     while line := (await reader.readline()).decode().split(maxsplit=1):
-        word, rest = line[0], line[1].strip() if len(line) > 1 else ""
-        reply = "ok"
-        if word == "pid":
-            reply = str(os.getpid())
-        elif word == "env":
-            reply = os.environ.get(rest, "")
-        elif word == "argument":
-            reply = json.dumps(argument)
-        elif word == "hold":
-            await asyncio.sleep(0.3)
-        elif word == "crash":
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif word == "random":
-            reply = str(random.random())
-        elif word == "say":
-            print(rest)
-        elif word == "stderr":
-            sys.stderr.write(rest + "\n")
-        elif word == "spawn":
-            reply = str(subprocess.Popen(["sleep", "600"]).pid)
-        writer.write(reply.encode() + b"\n")
+        writer.write(reply(argument, line[0], line[1].strip() if len(line) > 1 else "").encode() + b"\n")
         await writer.drain()
     writer.close()
+
+
+def say(text: str) -> None:
+    """Write a line to stdout, in two parts."""
+    sys.stdout.write(text)
+    sys.stdout.write("\n")
+
+
+def reply(argument: dict[str, Any], word: str, rest: str) -> str:
+    """What to answer."""
+    if word == "env":
+        return os.environ.get(rest, "")
+    if word == "argument":
+        return json.dumps(argument)
+    if word == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+    elif word == "say":
+        say(rest)
+    elif word == "random":
+        return str(random.random())
+    elif word == "modules":
+        return " ".join(sorted({name.partition(".")[0] for name in sys.modules}))
+    elif word == "fds":
+        paths = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+        return " ".join(os.readlink(path) for path in paths[3:] if os.path.exists(path) or os.path.islink(path))
+    elif word == "cwd":
+        return os.getcwd()
+    elif word == "spawn":
+        return str(subprocess.Popen(["sleep", "600"]).pid)
+    return str(os.getpid())
