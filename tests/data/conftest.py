@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +45,11 @@ class Added(Event, name="stock.added", key="id", version=2):
     amount: int
 
 
+class Noted(Event, name="stock.noted", key="id"):
+    id: UUID
+    text: str
+
+
 class Refused(Problem, status=409):
     """Not now."""
 
@@ -58,6 +64,7 @@ class Bench:
     Item = Item
     Part = Part
     Added = Added
+    Noted = Noted
     Refused = Refused
     Declined = Declined
     tables = Base.metadata
@@ -89,7 +96,7 @@ class Bench:
     async def amounts(self) -> dict[str, int]:
         """What is durable."""
         async with self.db.read() as session:
-            return {name: amount for name, amount in await session.execute(select(Item.name, Item.amount))}
+            return {row.name: row.amount for row in await session.execute(select(Item.name, Item.amount))}
 
     async def insert(self, **amounts: int) -> None:
         """Rows to begin with."""
@@ -115,12 +122,31 @@ async def bench(database_url: str) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
+async def postgres_bench(postgres_database: str) -> AsyncIterator[Bench]:
+    """The same on PostgreSQL alone."""
+    engine = await open_engine(postgres_database, name="stock")
+    await create_tables(engine, Base.metadata)
+    yield Bench(engine, postgres_database)
+    await engine.close()
+
+
+@pytest.fixture
+async def sqlite_bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """The same on SQLite alone."""
+    url = f"sqlite:///{tmp_path}/test.sqlite?durable=false"
+    engine = await open_engine(url, name="stock")
+    await create_tables(engine, Base.metadata)
+    yield Bench(engine, url)
+    await engine.close()
+
+
+@pytest.fixture
 def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait, a turn of the loop at a time, until something is so; ten seconds at most."""
 
     async def wait(condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - anything may make it so
                 await asyncio.sleep(0)
 
     return wait

@@ -14,9 +14,9 @@ from partita.core.call import Invocation, refuse_call_in_transaction
 from partita.core.errors import (
     CallInsideTransaction,
     Contended,
+    DatabaseUnavailable,
     DeadlineExceeded,
     Misuse,
-    PoolExhausted,
     SerializationFailure,
     TransactionAborted,
 )
@@ -386,7 +386,7 @@ async def test_a_full_pool_is_a_clear_error(bench: Any, until: Any) -> None:
 
     holders = [asyncio.create_task(bench.handle(holder)) for _ in range(size)]
     await until(lambda: started == size)
-    with pytest.raises(PoolExhausted, match="All 10 connections of stock"):
+    with pytest.raises(DatabaseUnavailable, match="All 10 connections of stock"):
         await bench.handle(late, deadline=time.monotonic() + 0.02)
     waiting = asyncio.create_task(bench.handle(late))
     await asyncio.sleep(0)

@@ -18,7 +18,7 @@
     │   └── TransactionAborted      a statement failed, and the handler went on as if it had not
     ├── SerializationFailure        the database asks for another run (40001, 40P01, stale snapshot)
     ├── Contended                   it asked so too often; nothing was executed
-    ├── PoolExhausted               every connection is taken, and none came free in time; nothing was executed
+    ├── DatabaseUnavailable         no connection: all are taken, or the server is gone; nothing was executed
     ├── CommitUnknown               the connection was lost during COMMIT
     ├── BlockingFull                every thread is busy and the queue is at its bound
     ├── CallFailed                  a call to another service failed; names service and operation
@@ -45,12 +45,12 @@ __all__ = [
     "ConnectionLost",
     "Contended",
     "ContractRefused",
+    "DatabaseUnavailable",
     "DeadlineExceeded",
     "Mistake",
     "Misuse",
     "NoUnit",
     "PartitaError",
-    "PoolExhausted",
     "Refused",
     "SerializationFailure",
     "ServiceRefused",
@@ -184,10 +184,10 @@ class Contended(PartitaError):
     code = "contended"
 
 
-class PoolExhausted(PartitaError):
-    """Every connection to the database was taken, and none came free in time. Nothing was executed."""
+class DatabaseUnavailable(PartitaError):
+    """No connection to the database: every one was taken, or the server was not reached. Nothing was executed."""
 
-    code = "pool-exhausted"
+    code = "database-unavailable"
 
 
 class CommitUnknown(PartitaError):

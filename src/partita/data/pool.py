@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from partita.core.errors import PoolExhausted
+from partita.core.errors import DatabaseUnavailable
 
 __all__ = ["Pool"]
 
@@ -37,7 +37,7 @@ class Pool(Generic[C]):
         return self._made - len(self._idle)
 
     async def take(self, deadline: float = float("inf")) -> C:
-        """One that is idle, or a new one. Raises ``PoolExhausted``, or what making one raises."""
+        """One that is idle, or a new one. Raises ``DatabaseUnavailable``, or what making one raises."""
         if self._idle:
             return self._idle.pop()
         if self._made >= self._size:
@@ -89,8 +89,8 @@ class Pool(Generic[C]):
                     raise self._exhausted() from None
                 raise
 
-    def _exhausted(self) -> PoolExhausted:
-        return PoolExhausted(
+    def _exhausted(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(
             f"All {self._size} connections of {self._name} are taken, and none came free in time. Nothing was "
             "executed. Look for transactions that stay open: one that waits for anything but its database holds a "
             "connection for nothing."

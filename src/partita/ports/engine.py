@@ -114,7 +114,7 @@ class Engine(Protocol):
         """Take a connection and begin, with the savepoint ``SAVEPOINT``.
 
         Waits for a connection until ``deadline`` (``time.monotonic()``) or the pool's own bound, whichever is first.
-        Raises ``PoolExhausted``, ``Contended``, or the driver's error where there is no database.
+        Raises ``DatabaseUnavailable`` and ``Contended``: nothing was executed then.
         """
         ...
 

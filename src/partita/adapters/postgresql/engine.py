@@ -20,7 +20,7 @@ from partita.adapters.json import json_dumps, json_loads
 from partita.adapters.postgresql.dialect import DRIVER
 from partita.adapters.postgresql.schema import STEPS, framework_version, upgrade_framework
 from partita.adapters.postgresql.transaction import AGAIN, PostgresTransaction, sqlstate
-from partita.core.errors import StartFailed
+from partita.core.errors import DatabaseUnavailable, StartFailed
 from partita.data.pool import Pool
 from partita.ports.engine import Mode, OutboxRow, Verdict, Versions
 
@@ -86,8 +86,10 @@ class PostgresEngine:
             except BaseException as error:
                 # BEGIN has no effect that could be lost, so another connection may be tried.
                 await transaction.give_up()
-                if fresh or not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                if not isinstance(error, Exception):
                     raise
+                if fresh:
+                    raise DatabaseUnavailable(self._unreachable(error)) from error
             else:
                 return transaction
 
@@ -158,7 +160,7 @@ class PostgresEngine:
         try:
             connection = await greenlet_spawn(self._engine.sync_engine.connect)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
-            raise self._unreachable(error) from error
+            raise DatabaseUnavailable(self._unreachable(error)) from error
         driver: Any = connection.connection.driver_connection
         return PostgresTransaction(self._pool, connection, driver, self.name)
 
@@ -175,7 +177,7 @@ class PostgresEngine:
                 timeout=CONNECT_S_MAX,
             )
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise self._unreachable(error) from error
+            raise StartFailed(self._unreachable(error)) from error
         try:
             yield connection
         finally:
@@ -199,8 +201,8 @@ class PostgresEngine:
             if not connection.is_closed():
                 await connection.fetchval("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 
-    def _unreachable(self, error: BaseException) -> StartFailed:
-        return StartFailed(
+    def _unreachable(self, error: BaseException) -> str:
+        return (
             f"{self.name}: the database at {self._place} cannot be used: {error}. Is the server running, and do "
             "user and password fit?"
         )

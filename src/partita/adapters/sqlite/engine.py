@@ -22,7 +22,7 @@ from partita.adapters.json import json_dumps, json_loads
 from partita.adapters.sqlite.dialect import DRIVER, LoopConnection
 from partita.adapters.sqlite.schema import STEPS, framework_version, upgrade_framework
 from partita.adapters.sqlite.turns import Turns
-from partita.core.errors import SerializationFailure, StartFailed
+from partita.core.errors import DatabaseUnavailable, SerializationFailure, StartFailed
 from partita.data.pool import Pool
 from partita.ports.engine import SAVEPOINT, Mode, OutboxRow, Verdict, Versions
 
@@ -260,7 +260,9 @@ class SqliteEngine:
         try:
             connection = await greenlet_spawn(self._engine.connect)
         except sqlalchemy.exc.OperationalError as error:
-            raise StartFailed(f"{self.name}: the database {self.path} cannot be opened: {error.orig}.") from None
+            raise DatabaseUnavailable(
+                f"{self.name}: the database {self.path} cannot be opened: {error.orig}."
+            ) from None
         driver = connection.connection.driver_connection
         assert isinstance(driver, LoopConnection)
         return SqliteTransaction(self, connection, driver)

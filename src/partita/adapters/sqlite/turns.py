@@ -22,6 +22,11 @@ class Turns:
         self._wait_s_max = wait_s_max
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def limit(self, deadline: float) -> float:
         """Until when to wait, in ``time.monotonic()``: the deadline, or the bound on waiting, whichever is first."""
         return min(deadline, time.monotonic() + self._wait_s_max)
