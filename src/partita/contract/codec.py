@@ -12,7 +12,18 @@ import msgspec
 
 from partita.core.secret import Secret
 
-__all__ = ["JSON_NESTING_MAX", "decode_hook", "encode_json", "encode_text", "json_decoder", "nesting_too_deep", "text_decoder"]
+__all__ = [
+    "JSON_NESTING_MAX",
+    "decode_hook",
+    "encode_hook",
+    "encode_json",
+    "encode_text",
+    "json_decoder",
+    "json_type",
+    "nesting_too_deep",
+    "text_decoder",
+    "without_none",
+]
 
 JSON_NESTING_MAX = 64
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -70,7 +81,8 @@ def without_none(wanted: Any) -> Any:
         inner, *notes = get_args(wanted)
         return Annotated[(without_none(inner), *notes)]
     if get_origin(wanted) in (Union, UnionType):
-        return Union[tuple(arg for arg in get_args(wanted) if arg is not type(None))]
+        rest = tuple(arg for arg in get_args(wanted) if arg is not type(None))
+        return Union[rest]  # noqa: UP007 - of a tuple that is known only now
     return wanted
 
 

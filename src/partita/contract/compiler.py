@@ -73,7 +73,9 @@ class _Compiler:
             holder = SimpleNamespace(__annotations__={name: annotation})
             return typing.get_type_hints(holder, self.function.__globals__, self.names, include_extras=True)[name]
         except NameError as error:
-            self.refuse(f"{what} names {error.name!r}, which is not defined.", "Import it, or define it above the contract.")
+            self.refuse(
+                f"{what} names {error.name!r}, which is not defined.", "Import it, or define it above the contract."
+            )
         except Exception as error:  # whatever an annotation's own code raises is a mistake of the annotation
             self.refuse(f"{what} has an annotation that fails: {error}.", "Mend the annotation.")
         return _MISSING
@@ -85,7 +87,10 @@ class _Compiler:
         parameters = [found for found in (self.parameter(each, template) for each in own) if found is not None]
         for name in template:
             if name not in {each.name for each in own}:
-                self.refuse(f"the path has {{{name}}}, and no argument has that name.", f"Add the argument {name}, or change the path.")
+                self.refuse(
+                    f"the path has {{{name}}}, and no argument has that name.",
+                    f"Add the argument {name}, or change the path.",
+                )
         self.doubles(parameters)
         if len(self.bodies) > 1:
             self.refuse(f"{' and '.join(self.bodies)} are both the body.", "Make one Message of them.")
@@ -171,13 +176,21 @@ class _Compiler:
         elif many:
             args = get_args(strip(hint))
             if len(args) != 2 or args[1] is not Ellipsis or not is_scalar(args[0]):
-                self.refuse(f"{what} is {hint}, which a query cannot hold.", "Use tuple[T, ...] of a scalar, or a Message.")
+                self.refuse(
+                    f"{what} is {hint}, which a query cannot hold.", "Use tuple[T, ...] of a scalar, or a Message."
+                )
                 return False
             faults = faults_of(hint, what)
         else:
             faults = faults_of(hint, what)
             if not faults and not is_scalar(hint):
-                faults = [(what, f"is {_spell(hint)}, which does not fit into a {place}.", "Use a scalar here, or put it into a Message.")]
+                faults = [
+                    (
+                        what,
+                        f"is {_spell(hint)}, which does not fit into a {place}.",
+                        "Use a scalar here, or put it into a Message.",
+                    )
+                ]
         for path, fact, remedy in faults:
             self.refuse(f"{path} {fact}", remedy)
         return not faults
@@ -188,20 +201,26 @@ class _Compiler:
         try:
             msgspec.convert(default, hint, dec_hook=decode_hook, from_attributes=True)
         except (msgspec.ValidationError, TypeError) as error:
-            self.refuse(f"{what} has the default {default!r}, which does not fit: {error}.", "Change the default or the type.")
+            self.refuse(
+                f"{what} has the default {default!r}, which does not fit: {error}.", "Change the default or the type."
+            )
 
     def check_wire_name(self, what: str, alias: str, place: str) -> None:
         if not _TOKEN.fullmatch(alias):
             self.refuse(f"{what} is the {place} {alias!r}, which is no valid name.", "Use letters, digits and hyphens.")
         elif place == "header" and alias.lower() in _OWN_HEADERS:
-            self.refuse(f"{what} is the header {alias}, which Partita handles.", "Use the field `call: Call`, or another name.")
+            self.refuse(
+                f"{what} is the header {alias}, which Partita handles.", "Use the field `call: Call`, or another name."
+            )
 
     def doubles(self, parameters: list[Parameter]) -> None:
         seen: dict[tuple[str, str], str] = {}
         for each in parameters:
             other = seen.setdefault((each.place, each.alias), each.name)
             if other != each.name:
-                self.refuse(f"{other} and {each.name} are both the {each.place} {each.alias!r}.", "Give one another name.")
+                self.refuse(
+                    f"{other} and {each.name} are both the {each.place} {each.alias!r}.", "Give one another name."
+                )
 
     def result(self) -> tuple[Any, Kind]:
         hint = self.hint("return", "the result")
@@ -231,7 +250,9 @@ class _Compiler:
     def check_declared(self, kind: Kind) -> None:
         declared = self.declared
         if declared.method == "GET" and self.bodies:
-            self.refuse(f"{self.bodies[0]} is a body, and GET has none.", "Use scalars, which travel as the query, or @post.")
+            self.refuse(
+                f"{self.bodies[0]} is a body, and GET has none.", "Use scalars, which travel as the query, or @post."
+            )
         if declared.status is not None and not 200 <= declared.status <= 299:
             self.refuse(f"{declared.status} is no status of success.", "Use 200 to 299; failures are Problems.")
         if declared.status in (204, 205) and kind != "nothing":
@@ -247,7 +268,9 @@ class _Compiler:
                 continue
             other = codes.setdefault(problem.code, problem.__name__)
             if other != problem.__name__:
-                self.refuse(f"{other} and {problem.__name__} have the code {problem.code!r}.", 'Give one its own: code="...".')
+                self.refuse(
+                    f"{other} and {problem.__name__} have the code {problem.code!r}.", 'Give one its own: code="...".'
+                )
             self.check_problem(problem)
 
     def check_problem(self, problem: type[Problem]) -> None:
@@ -270,9 +293,7 @@ class _Compiler:
         declared, function = self.declared, self.function
         by_name = {each.name: each for each in parameters}
         path = self.prefix + declared.path if declared.path != "/" or not self.prefix else self.prefix
-        segments = tuple(
-            by_name[part[1:-1]] if part.startswith("{") else part for part in path.split("/")[1:] if part
-        )
+        segments = tuple(by_name[part[1:-1]] if part.startswith("{") else part for part in path.split("/")[1:] if part)
         return Operation(
             contract=self.contract,
             name=function.__name__,

@@ -7,7 +7,9 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, get_type_hints
+from typing import Any, Protocol, cast, get_type_hints
+
+import msgspec
 
 from partita.contract.compiler import compile_operation, place_of
 from partita.contract.message import Event
@@ -141,9 +143,11 @@ def _event_mistakes(place: str, event: Any, names: dict[str, Any]) -> list[Mista
     where = place_of(event, event.__name__)
     mistakes = []
     if not _EVENT_NAME.fullmatch(declared.get("name", "")):
-        mistakes.append(Mistake(where, "the event has no name for the wire.", 'Write name="orders.placed" in its class line.'))
+        mistakes.append(
+            Mistake(where, "the event has no name for the wire.", 'Write name="orders.placed" in its class line.')
+        )
     key = declared.get("key", "")
-    if key not in event.__struct_fields__:
+    if key not in {field.name for field in msgspec.structs.fields(cast(type[msgspec.Struct], event))}:
         fact = f"its key {key!r} is none of its fields." if key else "the event has no key."
         mistakes.append(Mistake(where, fact, 'Write key="id", the field among whose equal values order is kept.'))
     version = declared.get("version", 1)

@@ -32,7 +32,9 @@ class Money(Message):
 
     def __mul__(self, count: int) -> Money:
         if isinstance(count, bool) or not isinstance(count, int):
-            raise TypeError("money is multiplied by a whole number; round a share yourself, and say where the rest goes")
+            raise TypeError(
+                "money is multiplied by a whole number; round a share yourself, and say where the rest goes"
+            )
         return Money(amount=self.amount * count, currency=self.currency)
 
     __rmul__ = __mul__

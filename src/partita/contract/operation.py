@@ -8,10 +8,10 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 from partita.contract.access import INTERNAL, Access
-from partita.contract.codec import encode_text
+from partita.contract.codec import encode_text, without_none
 from partita.contract.problem import Problem
 
-__all__ = ["Declared", "Operation", "Parameter", "delete", "get", "patch", "post", "put"]
+__all__ = ["Declared", "Operation", "Parameter", "Verb", "delete", "get", "patch", "post", "put"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -116,6 +116,11 @@ class Parameter:
     doc: str = ""
     decode: Callable[[str], Any] = str
 
+    @property
+    def text_type(self) -> Any:
+        """Its type where it is given: without ``None``, which no text stands for."""
+        return without_none(self.type)
+
     def encode(self, value: Any) -> str:
         """One value as a text."""
         return encode_text(value)
@@ -159,7 +164,10 @@ class Operation:
 
     def format_path(self, texts: dict[str, str]) -> str:
         """The path with its parameters filled in, percent-encoded."""
-        return "".join(
-            f"/{segment}" if isinstance(segment, str) else f"/{quote(texts[segment.name], safe='')}"
-            for segment in self.segments
-        ) or "/"
+        return (
+            "".join(
+                f"/{segment}" if isinstance(segment, str) else f"/{quote(texts[segment.name], safe='')}"
+                for segment in self.segments
+            )
+            or "/"
+        )

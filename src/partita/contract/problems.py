@@ -23,7 +23,7 @@ __all__ = [
 
 
 class FieldError(Message):
-    """What is wrong with one field. ``path`` begins with where it stands: ``body.lines[0].quantity``, ``query.limit``."""
+    """What is wrong with one field. ``path`` begins with its place: ``body.lines[0].quantity``, ``query.limit``."""
 
     path: str
     detail: str
@@ -100,4 +100,4 @@ BUILT_IN: dict[str, type[Problem]] = {
         BodyTooLarge, UnsupportedMediaType, Invalid, Busy,
     )
 }  # fmt: skip
-"""By code: what every client raises again as the same class. ``Internal`` is not among them: it becomes ``CallFailed``."""
+"""By code: what every client raises again as the same class. ``Internal`` is none of them; that is a ``CallFailed``."""

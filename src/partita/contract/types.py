@@ -13,7 +13,7 @@ import msgspec
 
 from partita.core.secret import Secret
 
-__all__ = ["faults_of", "is_message_like", "is_scalar"]
+__all__ = ["faults_of", "is_message_like", "is_scalar", "strip"]
 
 _MUTABLE: dict[Any, str] = {
     list: "tuple[..., ...]",
@@ -41,7 +41,9 @@ def faults_of(wanted: Any, path: str, seen: set[Any] | None = None) -> list[tupl
     if origin is Literal or wanted in (None, type(None), Any, Secret, msgspec.UnsetType) or isinstance(wanted, TypeVar):
         return []
     if isinstance(wanted, (str, ForwardRef)):
-        return [(path, f"has the type {wanted!r}, which cannot be resolved.", "Import the name, or write the type itself.")]
+        return [
+            (path, f"has the type {wanted!r}, which cannot be resolved.", "Import the name, or write the type itself.")
+        ]
     mutable = _MUTABLE.get(origin or wanted)
     if mutable is not None:
         name = getattr(origin or wanted, "__name__", str(wanted))
@@ -59,11 +61,23 @@ def _class_faults(wanted: Any, cls: Any, path: str, seen: set[Any]) -> list[tupl
     seen.add(wanted)
     if issubclass(cls, msgspec.Struct):
         if not cls.__struct_config__.frozen:
-            return [(path, f"holds {cls.__name__}, which can be changed.", "Derive it from Message, or make it frozen=True.")]
+            return [
+                (
+                    path,
+                    f"holds {cls.__name__}, which can be changed.",
+                    "Derive it from Message, or make it frozen=True.",
+                )
+            ]
         return _field_faults(wanted, cls, seen)
     if dataclasses.is_dataclass(cls):
         if not cls.__dataclass_params__.frozen:
-            return [(path, f"holds {cls.__name__}, which can be changed.", "Derive it from Message, or make it frozen=True.")]
+            return [
+                (
+                    path,
+                    f"holds {cls.__name__}, which can be changed.",
+                    "Derive it from Message, or make it frozen=True.",
+                )
+            ]
         return _field_faults(wanted, cls, seen)
     if typing.is_typeddict(cls):
         return [(path, f"holds {cls.__name__}, a TypedDict, which can be changed.", "Derive it from Message.")]
@@ -88,7 +102,7 @@ def _field_faults(wanted: Any, cls: type, seen: set[Any]) -> list[tuple[str, str
 
 
 def _msgspec_fault(wanted: Any, path: str) -> list[tuple[str, str, str]]:
-    """Ask msgspec itself: it refuses unions that it could not tell apart, constraints that do not fit, and strangers."""
+    """Ask msgspec itself: it refuses unions that it cannot tell apart, constraints that do not fit, and strangers."""
     try:
         info = msgspec.inspect.type_info(wanted)
     except (TypeError, ValueError) as error:
@@ -118,8 +132,10 @@ def is_message_like(wanted: Any) -> bool:
     cls = get_origin(wanted) or wanted
     if not isinstance(cls, type):
         return False
-    return issubclass(cls, msgspec.Struct) or dataclasses.is_dataclass(cls) or (
-        issubclass(cls, tuple) and hasattr(cls, "_fields")
+    return (
+        issubclass(cls, msgspec.Struct)
+        or dataclasses.is_dataclass(cls)
+        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
     )
 
 
@@ -135,4 +151,6 @@ def is_scalar(wanted: Any) -> bool:
         return False
     if issubclass(wanted, enum.Enum):
         return True
-    return not is_message_like(wanted) and not issubclass(wanted, (tuple, list, set, frozenset, dict, bytes, type(None)))
+    return not is_message_like(wanted) and not issubclass(
+        wanted, (tuple, list, set, frozenset, dict, bytes, type(None))
+    )

@@ -1,0 +1,105 @@
+"""JSON Schemas of the types of contracts, with their names in a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from partita.contract.codec import encode_json
+from partita.contract.operation import Operation, Parameter
+from partita.contract.problem import Problem
+from partita.contract.wire import PROBLEM_TYPE, members_type
+from partita.core.secret import Secret
+
+__all__ = ["ANY_PROBLEM", "REF", "Schemas", "default_of", "problem_schema", "types_of"]
+
+REF = "#/components/schemas/"
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+ANY_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "A failure (RFC 9457). What else stands in it depends on its type.",
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri-reference"},
+        "may_have_executed": {"type": "boolean", "description": "Whether the work may have been done nevertheless."},
+    },
+    "required": ["type", "title", "status"],
+}
+
+
+def _hook(wanted: type) -> dict[str, Any]:
+    if wanted is Secret:
+        return {"type": "string", "format": "password"}
+    raise TypeError(f"{wanted} has no JSON form")
+
+
+class Schemas:
+    """The schemas of some types. Types with a name are components, the others stand where they are used."""
+
+    def __init__(self, types: Iterable[Any]) -> None:
+        wanted = list(types)
+        found, components = msgspec.json.schema_components(wanted, schema_hook=_hook, ref_template=REF + "{name}")
+        names = {name: _NO_NAME.sub("_", name).strip("_") for name in components}
+        self.components = {names[name]: _renamed(schema, names) for name, schema in sorted(components.items())}
+        self._found = [(each, _renamed(schema, names)) for each, schema in zip(wanted, found, strict=True)]
+
+    def of(self, wanted: Any) -> dict[str, Any]:
+        """The schema of one of the types."""
+        return next(dict(schema) for each, schema in self._found if each is wanted or each == wanted)
+
+
+def _renamed(schema: Any, names: dict[str, str]) -> Any:
+    """The schema with the names of components as documents may have them (OpenAPI 3.1, Components Object)."""
+    if isinstance(schema, dict):
+        return {
+            key: REF + names[value.removeprefix(REF)]
+            if key == "$ref" and isinstance(value, str)
+            else _renamed(value, names)
+            for key, value in schema.items()
+        }
+    return [_renamed(each, names) for each in schema] if isinstance(schema, list) else schema
+
+
+def problem_schema(problem: type[Problem], schemas: Schemas) -> dict[str, Any]:
+    """The schema of a problem's document: what RFC 9457 has, and its own members."""
+    members = schemas.of(members_type(problem))
+    own = schemas.components.get(str(members.get("$ref", "")).removeprefix(REF), members)
+    return {
+        "type": "object",
+        "title": problem.__name__,
+        "description": problem.title,
+        "properties": {
+            **ANY_PROBLEM["properties"],
+            "type": {"const": PROBLEM_TYPE + problem.code},
+            "status": {"const": problem.status},
+            **own.get("properties", {}),
+        },
+        "required": ["type", "title", "status", *own.get("required", [])],
+    }
+
+
+def default_of(parameter: Parameter) -> dict[str, Any]:
+    """The schema's ``default`` of a parameter that need not be given."""
+    if parameter.required or parameter.default is None or parameter.default is msgspec.UNSET:
+        return {}
+    return {"default": msgspec.json.decode(encode_json(parameter.default))}
+
+
+def types_of(operation: Operation) -> list[Any]:
+    """Every type that an operation's document needs a schema of."""
+    found = [
+        parameter.text_type for parameter in operation.parameters if parameter.place not in ("raw", "upload", "body")
+    ]
+    if operation.body is not None and operation.body.place == "body":
+        found.append(operation.body.type)
+    if operation.kind in ("value", "stream"):
+        found.append(operation.result)
+    return [*found, *(members_type(problem) for problem in operation.raises.values())]
