@@ -327,7 +327,9 @@ class _Link:
         self._theirs.close()
         if self._source is None or self.process is None:
             return
-        await self.process.end(number=0, within_s=_END_TIMEOUT_S)
+        # While it imports it hears nothing, and it has no children yet.
+        number = 0 if self.up is not None else signal.SIGKILL
+        await self.process.end(number=number, within_s=_END_TIMEOUT_S)
         for process in self._children.values():
             process.ended(LOST)
         await self._source.drained(1.0)

@@ -30,6 +30,10 @@ class Logs:
         self._colour = os.isatty(fd) and not os.environ.get("NO_COLOR") if colour is None else colour
         self._colours: dict[str, int] = {}
         self._width = 0
+        self.expect(names)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Make room for more names."""
         for name in names:
             self._meet(name)
 

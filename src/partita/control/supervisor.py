@@ -27,7 +27,8 @@ class Supervisor:
             ...
 
     ``stop_order`` names, wave by wave, who stops before whom; whoever is not named stops in the last wave. ``changed``
-    is called at each change of a replica's state.
+    is called at each change of a replica's state. ``forks`` may hold a zygote that was started before; it belongs to
+    the supervisor from then on.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Supervisor:
         logs: Logs | None = None,
         stop_order: Sequence[Iterable[str]] = (),
         preload: Sequence[str] = PRELOAD,
+        forks: Forks | None = None,
         changed: Callable[[Replica], None] = lambda _: None,
         chance: random.Random | None = None,
     ) -> None:
@@ -49,7 +51,7 @@ class Supervisor:
         self._listeners: dict[str, socket.socket] = {}
         self._keepers: dict[str, Keeper] = {}
         self._holding: dict[str, asyncio.Task[None]] = {}
-        self._forks = Forks(self.logs, preload=preload)
+        self._forks = forks if forks is not None else Forks(self.logs, preload=preload)
         self._stopping: asyncio.Task[None] | None = None
         self._passing: list[asyncio.Task[None]] = []
         self._at_once = asyncio.Event()
