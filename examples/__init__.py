@@ -1,0 +1,1 @@
+"""Systems that show how Partita is used."""

@@ -1,0 +1,1 @@
+"""Carts of users and guests."""

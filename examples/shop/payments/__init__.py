@@ -1,0 +1,1 @@
+"""Payments, and a double-entry ledger of them."""

@@ -1,0 +1,72 @@
+"""Words that all services of the shop use in the same sense, with their bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from partita import Message, Money, Secret
+
+__all__ = [
+    "ASSORTMENT",
+    "CURRENCY",
+    "Address",
+    "CardNumber",
+    "Cursor",
+    "Email",
+    "PageSize",
+    "Password",
+    "PositiveInt",
+    "Price",
+    "Quantity",
+    "Sku",
+    "Slug",
+    "Text",
+    "UserRef",
+    "Words",
+]
+
+CURRENCY = "USD"
+"""The shop sells in one currency."""
+
+ASSORTMENT = tuple(str(number) for number in range(100, 604))
+"""The numbers of the products that the shop opens with."""
+
+Sku = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,31}$", description="A product's number, as in 123.")]
+Slug = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$", description="A category's short name, as in garden.")]
+# Control characters have no place in a name, and PostgreSQL keeps no NUL in a text.
+Words = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\u0000-\\u001f\\u007f]+$")]
+Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern="^[^\\u0000]+$")]
+Email = Annotated[
+    str,
+    Meta(max_length=254, pattern="^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\\.[A-Za-z0-9-]{1,63}){1,4}$"),
+]
+Quantity = Annotated[int, Meta(ge=1, le=99)]
+PositiveInt = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+PageSize = Annotated[int, Meta(ge=1, le=100)]
+Cursor = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The `next` of a page.")]
+UserRef = PositiveInt | UUID
+"""A customer, by number or by id."""
+
+# The bounds of a Secret are for the documents; whoever reveals it checks them.
+Password = Annotated[Secret, Meta(extra_json_schema={"minLength": 8, "maxLength": 200})]
+CardNumber = Annotated[Secret, Meta(extra_json_schema={"minLength": 12, "maxLength": 19, "pattern": "^[0-9]+$"})]
+
+
+class Price(Money):
+    """What one piece costs: at least one cent, in the shop's currency."""
+
+    amount: Annotated[int, Meta(ge=1, le=100_000_000)]
+    currency: Literal["USD"] = "USD"
+
+
+class Address(Message):
+    """Where a parcel goes."""
+
+    name: Words
+    street: Words
+    city: Words
+    postcode: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9 -]{0,15}$")]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$", description="Two letters (ISO 3166).")]
