@@ -42,7 +42,7 @@ class Stage:
 
     def hold(self, *specs: Spec, **options: Any) -> Supervisor:
         """The supervisor for these."""
-        options = {"preload": ["msgspec"], "changed": self._changed} | options
+        options = dict[str, Any](preload=["msgspec"], changed=self._changed) | options
         self.supervisor = Supervisor(specs, logs=self.logs, **options)
         return self.supervisor
 

@@ -14,7 +14,7 @@ import asyncpg
 
 from partita.control import launcher
 
-SERVICES = {"users": {}, "orders": {}, "cart": {}}
+SERVICES: dict[str, dict[str, Any]] = {"users": {}, "orders": {}, "cart": {}}
 
 
 def test_ctrl_c_drains_and_leaves_nothing(parents: Any) -> None:

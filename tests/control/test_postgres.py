@@ -198,7 +198,9 @@ async def test_a_server_that_refuses_to_start_is_told(tmp_path: Path) -> None:
     async with EmbeddedPostgres(tmp_path):
         pass
     (tmp_path / "data" / "postgresql.conf").write_text("no_such_setting = 1\n")
-    with pytest.raises(StartFailed, match=r"PostgreSQL did not start in .*postgresql\.conf" contains errors .*postgres\.log has more"):
+    with pytest.raises(
+        StartFailed, match=r"PostgreSQL did not start in .*postgresql\.conf. contains errors .*postgres\.log has more"
+    ):
         await EmbeddedPostgres(tmp_path).start()
 
 
