@@ -7,7 +7,7 @@ Rows take turns, so that a change of the machine's mood falls on all of them; ea
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -67,12 +67,12 @@ class Figures:
         return sum(run.wrong for run in (*self.many, *self.one))
 
 
-def measure(settings: Settings, tell: Callable[[str], None]) -> list[Figures]:
-    """Start every row, let them take turns, and end them."""
-    found = {name: Figures(name) for name in NAMES}
+def measure(settings: Settings, tell: Callable[[str], None], names: Sequence[str] = NAMES) -> list[Figures]:
+    """Start the rows of these names, let them take turns, and end them."""
+    found = {name: Figures(name) for name in names}
     generator = Generator()
     try:
-        with started(NAMES) as rows:
+        with started(names) as rows:
             for row in rows:
                 generator.run(Order(port=row.port, connections=settings.connections, seconds=settings.warm_s))
             for number in range(settings.runs):
@@ -94,10 +94,16 @@ def _run(row: Row, generator: Generator, settings: Settings, figures: Figures) -
 
 def report(found: list[Figures], settings: Settings) -> str:
     """The table, and what it was measured under."""
-    base = next(each for each in found if each.name == BASE)
+    base = next((each for each in found if each.name == BASE), None)
     head = ("A calls B", "requests/s", f"x {BASE}", "p50 ms, 1 connection", "CPU s per 1,000 calls")
     rows = [
-        (each.name, f"{each.rate:,.0f}", f"{each.rate / base.rate:.1f}", f"{each.latency_ms:.2f}", f"{each.cpu_s:.2f}")
+        (
+            each.name,
+            f"{each.rate:,.0f}",
+            f"{each.rate / base.rate:.1f}" if base is not None else "-",
+            f"{each.latency_ms:.2f}",
+            f"{each.cpu_s:.2f}",
+        )
         for each in found
     ]
     used = max(run.cpu for each in found for run in each.many)
@@ -129,16 +135,20 @@ def each_run(found: list[Figures]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, and print the table. Exits with 1 if an answer was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hop", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.hop", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--quick", action="store_true", help="one short run, which proves that it works and no more")
     parser.add_argument("--verbose", action="store_true", help="every run's values")
     parser.add_argument("--runs", type=int, help="how many runs of each row (5)")
     parser.add_argument("--seconds", type=float, help="how long each is (3)")
+    parser.add_argument("--only", default="", help="only the rows whose name has this in it")
     asked = parser.parse_args(arguments)
     settings = QUICK if asked.quick else Settings()
     if asked.runs or asked.seconds:
         settings = Settings(runs=asked.runs or settings.runs, seconds=asked.seconds or settings.seconds)
-    found = measure(settings, lambda line: print(line, flush=True) if asked.verbose else None)
+    names = [name for name in NAMES if asked.only.lower() in name.lower()]
+    found = measure(settings, lambda line: print(line, flush=True) if asked.verbose else None, names)
     if asked.verbose:
         print(each_run(found), end="\n\n")
     print(report(found, settings))

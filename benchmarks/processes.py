@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,9 @@ class Process:
         except BrokenPipeError:
             answer = b""
         if not answer:
-            raise RuntimeError(f"a process of the benchmark ended with {self._process.wait(END_S)}; see its error above")
+            raise RuntimeError(
+                f"a process of the benchmark ended with {self._process.wait(END_S)}; see its error above"
+            )
         return answer
 
     def end(self) -> None:
@@ -115,7 +117,7 @@ class Row:
 
 
 @contextmanager
-def started(names: list[str]) -> Iterator[list[Row]]:
+def started(names: Sequence[str]) -> Iterator[list[Row]]:
     """The rows of these names, all running."""
     token, trusted = credentials()
     rows = [Row(name) for name in names]

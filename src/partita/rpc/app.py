@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,6 +20,7 @@ from partita.rpc.endpoint import Endpoint
 from partita.rpc.http import Receive, Scope, Send
 from partita.rpc.routing import Found, Router
 from partita.rpc.sending import send_answer
+from partita.rpc.within import Within
 
 __all__ = ["Identified", "Identify", "Page", "ServiceApp", "nobody"]
 
@@ -174,7 +174,7 @@ class ServiceApp:
             arguments.body = ReceivedUpload(chunks, arguments.content_type, size)
             return arguments
         try:
-            async with asyncio.timeout(max(0.0, invocation.remaining_s())):
+            with Within(max(0.0, invocation.remaining_s())):
                 arguments.body = await http.read_body(receive, operation.body_bytes_max)
         except TimeoutError:
             return None

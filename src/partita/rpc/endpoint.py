@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from partita.ports.units import Units
 from partita.rpc.answer import Answer, answer_failure, answer_value
 from partita.rpc.arguments import Arguments, decode_arguments
 from partita.rpc.counters import Counters
+from partita.rpc.within import Within
 
 __all__ = ["Endpoint"]
 
@@ -79,7 +79,7 @@ class Endpoint:
             remaining = invocation.remaining_s()
             if remaining <= 0:
                 raise _NotStarted
-            async with asyncio.timeout(remaining):
+            with Within(remaining):
                 return await self._units.run(invocation, body)
 
     def _check_key(self, invocation: Invocation) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from partita.core.call import Invocation
-from partita.rpc.answer import Answer
+from partita.rpc.answer import JSON, PROBLEM, Answer
 from partita.rpc.endpoint import Endpoint
 from partita.rpc.http import Send
 
@@ -41,10 +41,20 @@ async def send_answer(
 
 
 async def _send_head(send: Send, answer: Answer, size: int | None) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    headers = [_encoded.get(header) or _encode(header) for header in answer.headers]
     if size is not None:
         headers.append((b"content-length", str(size).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+
+# Nearly every answer has the one header that says JSON.
+_encoded: dict[tuple[str, str], tuple[bytes, bytes]] = {
+    header: (header[0].encode(), header[1].encode()) for header in (JSON, PROBLEM)
+}
+
+
+def _encode(header: tuple[str, str]) -> tuple[bytes, bytes]:
+    return header[0].encode("latin-1"), header[1].encode("latin-1", "replace")
 
 
 async def _send_download(send: Send, answer: Answer, *, head: bool) -> None:
