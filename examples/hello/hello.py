@@ -15,9 +15,7 @@ class Greeting(Message):
 
 class Hello(Contract, Protocol, name="hello"):
     @get("/hello/{name}", access=PUBLIC)
-    async def greet(self, name: Annotated[str, Meta(pattern="^[A-Za-z]{1,40}$")]) -> Greeting:
-        """Greet somebody, and say how often that was."""
-        ...
+    async def greet(self, name: Annotated[str, Meta(pattern="^[A-Za-z]{1,40}$")]) -> Greeting: ...
 
 
 class Base(DeclarativeBase): ...
@@ -26,15 +24,16 @@ class Base(DeclarativeBase): ...
 class GreetedRow(Base):
     __tablename__ = "greeted"
     name: Mapped[str] = mapped_column(primary_key=True)
-    times: Mapped[int] = mapped_column(default=0)
+    times: Mapped[int]
 
 
 class HelloService(Hello, Service):
     db: Database
 
     async def greet(self, name: str) -> Greeting:
-        row = await self.db.session.merge(GreetedRow(name=name))
-        row.times = (row.times or 0) + 1
+        row = await self.db.session.get(GreetedRow, name) or GreetedRow(name=name, times=0)
+        row.times += 1
+        self.db.session.add(row)
         return Greeting(text=f"Hello, {name}!", times=row.times)
 
 

@@ -46,7 +46,9 @@ Email = Annotated[
 Quantity = Annotated[int, Meta(ge=1, le=99)]
 PositiveInt = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
-Cursor = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The `next` of a page.")]
+Cursor = Annotated[
+    str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The `next` of a page.")
+]
 UserRef = PositiveInt | UUID
 """A customer, by number or by id."""
 

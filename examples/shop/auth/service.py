@@ -83,9 +83,7 @@ class AuthService(Auth, Service):
 
         session = self.db.session
         await self._refuse_taken(session, email)
-        session.add(
-            AccountRow(id=id, email=email, password_hash=password_hash, roles=[], created_at=self.clock.now())
-        )
+        session.add(AccountRow(id=id, email=email, password_hash=password_hash, roles=[], created_at=self.clock.now()))
         await self.db.publish(UserRegistered(id=id, email=email, name=account.name))
         return Account(id=id, email=email)
 
@@ -100,7 +98,7 @@ class AuthService(Auth, Service):
         is_right = await self.blocking.run(is_password, credentials.password, password_hash)
         if account is None or not is_right:
             await self._count_failure(email)
-            raise WrongCredentials()  # it commits, so the count stays
+            raise WrongCredentials  # it commits, so the count stays
         await self.db.session.execute(delete(AttemptsRow).where(AttemptsRow.email == email))
         return self._tokens_for(account)
 
@@ -108,7 +106,7 @@ class AuthService(Auth, Service):
         session = self.db.session
         row = await session.get(RefreshRow, digest(token.refresh_token))
         if row is None or row.expires_at <= self.clock.now():
-            raise RefreshRefused()
+            raise RefreshRefused
         account = await session.get_one(AccountRow, row.account_id)
         await session.delete(row)
         return self._tokens_for(account)
@@ -131,9 +129,7 @@ class AuthService(Auth, Service):
         now = self.clock.now()
         refresh_token = Secret(self.ids.token())
         expires_at = now + timedelta(days=self.settings.refresh_days)
-        self.db.session.add(
-            RefreshRow(digest=digest(refresh_token), account_id=account.id, expires_at=expires_at)
-        )
+        self.db.session.add(RefreshRow(digest=digest(refresh_token), account_id=account.id, expires_at=expires_at))
         life_s = self.settings.access_minutes * 60
         access_token = mint_user_token(
             self.signing_key,
@@ -166,7 +162,7 @@ class AuthService(Auth, Service):
     @staticmethod
     async def _refuse_taken(session: AsyncSession, email: str) -> None:
         if await session.scalar(select(AccountRow.id).where(AccountRow.email == email)) is not None:
-            raise EmailTaken()
+            raise EmailTaken
 
     async def _signing_key(self, session: AsyncSession) -> SigningKey:
         # Two replicas that start at once both find none; the database lets one of them keep its own.
@@ -184,14 +180,20 @@ class AuthService(Auth, Service):
             known = set(await session.scalars(select(AccountRow.email).where(AccountRow.email.in_(DEV_ACCOUNTS))))
             session.add_all(
                 AccountRow(
-                    id=self.ids.uuid(), email=email, password_hash=password_hash, roles=roles, created_at=self.clock.now()
+                    id=self.ids.uuid(),
+                    email=email,
+                    password_hash=password_hash,
+                    roles=roles,
+                    created_at=self.clock.now(),
                 )
                 for email, roles in DEV_ACCOUNTS.items()
                 if email not in known
             )
 
         await self.db.run(make)
-        log.warning("AUTH_DEV_ACCOUNTS is set: %s can log in with a password that is no secret", ", ".join(DEV_ACCOUNTS))
+        log.warning(
+            "AUTH_DEV_ACCOUNTS is set: %s can log in with a password that is no secret", ", ".join(DEV_ACCOUNTS)
+        )
 
 
 def normalised(email: str) -> str:

@@ -10,7 +10,18 @@ from msgspec import Meta
 from examples.shop.vocabulary import Quantity, Sku
 from partita import PUBLIC, USER, Contract, Cookie, Header, Message, Money, Problem, Secret, delete, get, post, put
 
-__all__ = ["GUEST_COOKIE", "GUEST_HEADER", "LINES_MAX", "Cart", "CartFull", "Carts", "Line", "NotSold", "Ordered", "Wanted"]
+__all__ = [
+    "GUEST_COOKIE",
+    "GUEST_HEADER",
+    "LINES_MAX",
+    "Cart",
+    "CartFull",
+    "Carts",
+    "Line",
+    "NotSold",
+    "Ordered",
+    "Wanted",
+]
 
 LINES_MAX = 50
 GUEST_COOKIE = "shop-guest"

@@ -44,7 +44,9 @@ class CartService(Carts, Service):
         async with self.db.read() as session:
             cart = await self._find(session, guest or cookie)
             rows = await lines_of(session, cart)
-        offers = {offer.sku: offer for offer in await self.catalog.offers(tuple(row.sku for row in rows))} if rows else {}
+        offers = (
+            {offer.sku: offer for offer in await self.catalog.offers(tuple(row.sku for row in rows))} if rows else {}
+        )
         lines = tuple(
             Line(
                 sku=row.sku,

@@ -7,7 +7,22 @@ from typing import Annotated, Literal, Protocol
 from msgspec import Meta
 
 from examples.shop.vocabulary import PageSize, Price, Sku, Slug, Text, Words
-from partita import PUBLIC, Contract, Download, Event, Message, Money, NotFound, Page, Problem, delete, get, post, put, role
+from partita import (
+    PUBLIC,
+    Contract,
+    Download,
+    Event,
+    Message,
+    Money,
+    NotFound,
+    Page,
+    Problem,
+    delete,
+    get,
+    post,
+    put,
+    role,
+)
 
 __all__ = [
     "OFFERS_MAX",

@@ -58,7 +58,8 @@ CATEGORIES = (
         ),
         (
             ("Speckled", "with a speckled glaze"), ("Indigo", "dipped in indigo"), ("Chalk", "white as chalk"),
-            ("Moss", "glazed in moss green"), ("Terracotta", "in bare terracotta outside"), ("Sunrise", "in a warm yellow"),
+            ("Moss", "glazed in moss green"), ("Terracotta", "in bare terracotta outside"),
+            ("Sunrise", "in a warm yellow"),
         ),
     ),
     CategoryData(
@@ -90,7 +91,8 @@ CATEGORIES = (
         ),
         (
             ("Wool", "woven of wool"), ("Washed Linen", "in washed linen"), ("Waffle", "in a waffle weave"),
-            ("Striped", "with a narrow stripe"), ("Indigo Dyed", "dyed with indigo"), ("Organic Cotton", "of organic cotton"),
+            ("Striped", "with a narrow stripe"), ("Indigo Dyed", "dyed with indigo"),
+            ("Organic Cotton", "of organic cotton"),
         ),
     ),
     CategoryData(
@@ -106,7 +108,8 @@ CATEGORIES = (
         ),
         (
             ("Forged", "forged in one piece"), ("Galvanised", "galvanised against rust"), ("Cedar", "with cedar wood"),
-            ("Willow Green", "painted willow green"), ("Balcony", "made for small places"), ("Heritage", "after an old pattern"),
+            ("Willow Green", "painted willow green"), ("Balcony", "made for small places"),
+            ("Heritage", "after an old pattern"),
         ),
     ),
     CategoryData(
@@ -138,7 +141,8 @@ CATEGORIES = (
         ),
         (
             ("Beech", "made of beech"), ("Rainbow", "in seven colours"), ("Forest", "with animals of the forest"),
-            ("Ocean", "with animals of the sea"), ("Travel", "small enough for a train"), ("Classic", "as it always was"),
+            ("Ocean", "with animals of the sea"), ("Travel", "small enough for a train"),
+            ("Classic", "as it always was"),
         ),
     ),
     CategoryData(

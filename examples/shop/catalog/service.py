@@ -97,9 +97,9 @@ class CatalogService(Catalog, Service):
     async def add(self, product: NewProduct) -> Product:
         session = self.db.session
         if await session.get(ProductRow, product.sku) is not None:
-            raise SkuTaken()
+            raise SkuTaken
         if await session.get(CategoryRow, product.category) is None:
-            raise UnknownCategory()
+            raise UnknownCategory
         row = ProductRow(
             sku=product.sku,
             name=product.name,

@@ -72,7 +72,7 @@ class InventoryService(Inventory, Service):
         row = await session.get(ReservationRow, reservation.order_id)
         if row is not None:
             if row.state == "released":
-                raise ReservationEnded()
+                raise ReservationEnded
             return reservation_of(row)
         wanted: Counter[str] = Counter()
         for line in reservation.lines:
@@ -91,7 +91,7 @@ class InventoryService(Inventory, Service):
         session = self.db.session
         row = await session.get(ReservationRow, order_id)
         if row is None or row.state == "released":
-            raise ReservationEnded()
+            raise ReservationEnded
         if row.state == "held":
             row.state = "confirmed"
             for line in row.lines:

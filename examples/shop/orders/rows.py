@@ -55,6 +55,4 @@ def reservation_of(row: OrderRow) -> NewReservation:
 
 def authorization_of(row: OrderRow, card: Secret) -> Authorization:
     """What to ask of payments."""
-    return Authorization(
-        order_id=row.id, owner=row.owner, amount=row.total, currency=row.currency, card_number=card
-    )
+    return Authorization(order_id=row.id, owner=row.owner, amount=row.total, currency=row.currency, card_number=card)

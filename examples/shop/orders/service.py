@@ -84,9 +84,7 @@ class OrdersService(Orders, Service):
         async with self.db.read() as session:
             rows = (await session.scalars(query.order_by(OrderRow.id.desc()).limit(limit + 1))).all()
         shown = rows[:limit]
-        return Page(
-            items=tuple(order_of(row) for row in shown), next=str(shown[-1].id) if len(rows) > limit else None
-        )
+        return Page(items=tuple(order_of(row) for row in shown), next=str(shown[-1].id) if len(rows) > limit else None)
 
     async def order(self, id: UUID) -> Order:
         return order_of(await self._visible(id))
@@ -191,7 +189,7 @@ class OrdersService(Orders, Service):
         """What the caller's cart holds, at the catalog's prices: nothing that the caller says about them counts."""
         cart = await self.cart.show()
         if not cart.lines:
-            raise EmptyCart()
+            raise EmptyCart
         offers = {offer.sku: offer for offer in await self.catalog.offers(tuple(line.sku for line in cart.lines))}
         for line in cart.lines:
             if line.sku not in offers:

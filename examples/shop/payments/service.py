@@ -44,9 +44,9 @@ class PaymentsService(Payments, Service):
             row = self._add(str(charge.order_id), "authorized", charge.amount, charge.currency)
             await self._capture(row)
         elif row.state != "captured":
-            raise PaymentEnded()
+            raise PaymentEnded
         elif (row.amount, row.currency) != (charge.amount, charge.currency):
-            raise PaymentDiffers()
+            raise PaymentDiffers
         return payment_of(row)
 
     async def create_charge(self, charge: Charge) -> Payment:
@@ -61,9 +61,9 @@ class PaymentsService(Payments, Service):
             row = self._add(str(wanted.order_id), state, wanted.amount, wanted.currency)
             row.owner, row.reason, row.card = wanted.owner, reason, wanted.card_number.reveal()[-4:]
         elif row.state in ("voided", "refunded"):
-            raise PaymentEnded()
+            raise PaymentEnded
         elif (row.amount, row.currency) != (wanted.amount, wanted.currency):
-            raise PaymentDiffers()
+            raise PaymentDiffers
         if row.state == "declined":
             raise Declined(reason=row.reason)  # it commits, so the refusal is on record
         return payment_of(row)
@@ -71,7 +71,7 @@ class PaymentsService(Payments, Service):
     async def capture(self, order_id: UUID) -> Payment:
         row = await self._find(order_id)
         if row is None or row.state not in ("authorized", "captured"):
-            raise PaymentEnded()
+            raise PaymentEnded
         if row.state == "authorized":
             await self._capture(row)
         return payment_of(row)
@@ -82,14 +82,14 @@ class PaymentsService(Payments, Service):
             # Remembered, so that an authorization which arrives late finds that its order has ended.
             self._add(str(order_id), "voided", 0, CURRENCY)
         elif row.state == "captured":
-            raise AlreadyCaptured()
+            raise AlreadyCaptured
         elif row.state == "authorized":
             row.state = "voided"
 
     async def refund(self, order_id: UUID) -> Payment:
         row = await self._find(order_id)
         if row is None or row.state not in ("captured", "refunded"):
-            raise PaymentEnded()
+            raise PaymentEnded
         if row.state == "captured":
             row.state = "refunded"
             self._book(row, debit=SALES, credit=CUSTOMERS)
