@@ -279,7 +279,13 @@ class ThingsService(Things):
         inner = client(Things, self.channel)
         seen = await inner.inside()
         assert seen.key is None
-        return msgspec.structs.replace(seen, key=self.call.key)
+        return Seen(
+            user=seen.user,
+            caller=seen.caller,
+            key=self.call.key,
+            remaining_s=seen.remaining_s,
+            trace=seen.trace,
+        )
 
     async def fail(self, how: str) -> None:
         if how == "undeclared":

@@ -91,7 +91,7 @@ def test_changed_parameter_names() -> None:
     """Callers pass arguments by name, so that an implementation may not rename them."""
 
     class Renamed(PaymentsService):
-        async def charge(self, pennies: int) -> Receipt:  # type: ignore[override]
+        async def charge(self, pennies: int) -> Receipt:
             return Receipt(id=UUID(int=pennies))
 
     text = refusals("shop", services=[Renamed])
@@ -235,7 +235,7 @@ def test_all_mistakes_come_at_once() -> None:
     """One look shows everything that is wrong."""
 
     class Half(Payments, Service):
-        async def charge(self, sum: int) -> Receipt:  # type: ignore[override]
+        async def charge(self, sum: int) -> Receipt:
             return Receipt(id=UUID(int=sum))
 
     text = refusals("shop", services=[Half, LeftService, RightService], users=UserIdentity(service="auth"))

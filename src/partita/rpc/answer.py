@@ -20,6 +20,7 @@ from partita.core.errors import (
     BlockingFull,
     CallFailed,
     CommitUnknown,
+    ConnectionLost,
     Contended,
     DeadlineExceeded,
     TooManyCalls,
@@ -147,6 +148,7 @@ class _Failure(msgspec.Struct):
 
 _decode_failure = msgspec.json.Decoder(_Failure).decode
 _KINDS: dict[str, type[CallFailed]] = {
+    "connection-lost": ConnectionLost,
     "deadline-exceeded": DeadlineExceeded,
     "contended": Unavailable,
     "busy": Unavailable,

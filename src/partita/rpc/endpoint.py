@@ -10,9 +10,9 @@ import msgspec
 from partita.contract.codec import encode_json
 from partita.contract.operation import Operation
 from partita.contract.problem import Problem
-from partita.contract.problems import BUILT_IN, FieldError, Invalid
+from partita.contract.problems import BUILT_IN, Busy, FieldError, Invalid
 from partita.core.call import Invocation, handling
-from partita.core.errors import Misuse
+from partita.core.errors import BadResponse, Misuse
 from partita.identity.rules import authorize
 from partita.ports.units import Units
 from partita.rpc.answer import Answer, answer_failure, answer_value
@@ -20,7 +20,10 @@ from partita.rpc.arguments import Arguments, decode_arguments
 from partita.rpc.counters import Counters
 from partita.rpc.within import Within
 
-__all__ = ["Endpoint"]
+__all__ = ["IN_FLIGHT_MAX", "Endpoint"]
+
+IN_FLIGHT_MAX = 512
+"""How many calls one replica of a service works on at once; further ones are answered 503 at once."""
 
 
 class Endpoint:
@@ -53,6 +56,8 @@ class Endpoint:
         operation = self.operation
         with self._counters.measure(operation.name) as measured:
             try:
+                if self._counters.in_flight > IN_FLIGHT_MAX:
+                    raise Busy(reason=f"{self.service} answers {IN_FLIGHT_MAX} calls at once, and no more")
                 authorize(operation.access, invocation.user, invocation.caller)
                 self._check_key(invocation)
                 values = decode_arguments(operation, arguments)
@@ -128,7 +133,7 @@ _NotStarted = _NotStartedError()
 
 def _refuse_undeclared(operation: Operation, error: Exception) -> None:
     """In tests: a problem that the contract does not declare, and a broken rule, fail the test with their own text."""
-    if isinstance(error, Misuse):
+    if isinstance(error, Misuse | BadResponse):
         raise error
     if (
         isinstance(error, Problem)

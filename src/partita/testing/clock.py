@@ -19,6 +19,7 @@ class ManualClock(Clock):
         self._elapsed_s = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
+        self._asleep = asyncio.Event()
 
     def now(self) -> datetime:
         """The time that the test has reached."""
@@ -28,6 +29,10 @@ class ManualClock(Clock):
         """Seconds that the test has let pass."""
         return self._elapsed_s
 
+    async def somebody_sleeps(self) -> None:
+        """Wait until somebody waits for time to pass, so that ``advance`` does not come before them."""
+        await self._asleep.wait()
+
     async def sleep(self, seconds: float) -> None:
         """Wait until the test has let this much time pass."""
         if seconds <= 0:
@@ -36,6 +41,7 @@ class ManualClock(Clock):
         future = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._sleepers, (self._elapsed_s + seconds, self._count, future))
+        self._asleep.set()
         await future
 
     async def advance(self, duration: timedelta) -> None:
@@ -46,4 +52,6 @@ class ManualClock(Clock):
             _, _, future = heapq.heappop(self._sleepers)
             if not future.done():
                 future.set_result(None)
+        if not self._sleepers:
+            self._asleep.clear()
         await asyncio.sleep(0)
