@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -79,12 +79,12 @@ async def test_a_cancelled_commit_is_settled(postgres_bench: Any, gate: Gate) ->
     await gate.reached()
     task.cancel()
     await asyncio.sleep(0)
-    assert seen[0].unit.state is State.COMMITTING
+    assert seen[0].unit.state == State.COMMITTING
     assert not task.done()
     await gate.open()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert seen[0].unit.state is State.COMMITTED
+    assert seen[0].unit.state == State.COMMITTED
     assert await postgres_bench.amounts() == {"nail": 1}
 
 

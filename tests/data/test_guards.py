@@ -80,7 +80,7 @@ async def test_tasks_may_read_on_their_own(bench: Any) -> None:
     """``db.read()`` in each task is how to read at the same time."""
     await bench.insert(nail=1)
 
-    async def handler() -> list[int]:
+    async def handler() -> tuple[int, ...]:
         async def read() -> int:
             async with bench.db.read() as session:
                 return int(await session.scalar(select(bench.Item.amount)))
@@ -164,7 +164,7 @@ async def test_begin_and_with_are_refused(bench: Any) -> None:
         with pytest.raises(CommitForbidden, match=r"async with db\.session"):
             async with session:
                 pass
-        connection = await session.connection()
+        connection: Any = await session.connection()
         with pytest.raises(CommitForbidden, match=r"connection\.commit\(\)"):
             await connection.commit()
 
@@ -181,7 +181,10 @@ async def test_there_is_no_unit_outside_of_a_handler(bench: Any) -> None:
             use()
     with pytest.raises(NoUnit):
         await bench.db.publish()
-    with handling(Invocation("stock", "watch")), pytest.raises(NoUnit, match="stock.watch, which has no unit of work"):
+    with (
+        handling(Invocation("stock", "watch")),
+        pytest.raises(NoUnit, match=r"stock\.watch, which has no unit of work"),
+    ):
         assert bench.db.session
 
 

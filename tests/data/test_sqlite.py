@@ -81,7 +81,7 @@ async def test_a_writer_with_a_stale_snapshot_is_run_again_in_turn(sqlite_bench:
     assert max(runs.count(number) for number in range(8)) == 2
 
 
-async def test_another_process_holds_the_lock(sqlite_bench: Any) -> None:
+async def test_another_process_holds_the_lock(sqlite_bench: Any, until: Any) -> None:
     """A writer waits for another process without blocking the loop, and goes on when that one commits."""
     bench = sqlite_bench
     await bench.insert(nail=0)
@@ -97,8 +97,7 @@ async def test_another_process_holds_the_lock(sqlite_bench: Any) -> None:
 
         task = asyncio.create_task(bench.handle(handler))
         turns = 0
-        while bench.engine.turns.waiting == 0:
-            await asyncio.sleep(0)
+        await until(lambda: bench.engine.turns.waiting == 1)
         for _ in range(100):
             await asyncio.sleep(0)
             turns += 1

@@ -151,7 +151,7 @@ async def test_a_savepoint_keeps_the_writes_before_a_failed_statement(bench: Any
 
 
 async def test_a_swallowed_error_is_not_a_commit(bench: Any) -> None:
-    """After a failed statement PostgreSQL answers COMMIT with ROLLBACK: an error, on both engines, and not a success."""
+    """After a failed statement PostgreSQL answers COMMIT with ROLLBACK: on both engines an error, and no success."""
     await bench.insert(nail=1)
 
     async def handler() -> str:

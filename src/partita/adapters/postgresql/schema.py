@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 __all__ = ["STEPS", "framework_version", "upgrade_framework"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import sqlalchemy
 from sqlalchemy.util.concurrency import greenlet_spawn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from typing import Any
 
 from sqlalchemy.dialects import registry
@@ -18,29 +19,54 @@ DRIVER = "sqlite+partita"
 
 
 class LoopCursor(sqlite3.Cursor):
-    """Waits asynchronously where the database is locked."""
+    """Waits asynchronously where the database is locked, and holds the rows that a statement gave.
+
+    Fetching row by row would leave the statement open: a COMMIT would then keep its snapshot for the next unit of work.
+    """
 
     connection: LoopConnection
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._rows: deque[Any] = deque()
 
     def execute(self, sql: str, parameters: Any = (), /) -> LoopCursor:
         """Run one statement."""
         try:
-            return super().execute(sql, parameters)
+            super().execute(sql, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not in_greenlet():
                 raise
-        await_(self.connection.patiently(lambda: super(LoopCursor, self).execute(sql, parameters)))
+            await_(self.connection.patiently(lambda: super(LoopCursor, self).execute(sql, parameters)))
+        self._rows = deque(super().fetchall()) if self.description else deque()
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> LoopCursor:
         """Run one statement for each of a sequence of parameters."""
         try:
-            return super().executemany(sql, parameters)
+            super().executemany(sql, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not in_greenlet():
                 raise
-        await_(self.connection.patiently(lambda: super(LoopCursor, self).executemany(sql, parameters)))
+            await_(self.connection.patiently(lambda: super(LoopCursor, self).executemany(sql, parameters)))
         return self
+
+    def fetchone(self) -> Any:
+        """The next row, or ``None``."""
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next rows."""
+        count = min(self.arraysize if size is None else size, len(self._rows))
+        return [self._rows.popleft() for _ in range(count)]
+
+    def fetchall(self) -> list[Any]:
+        """The rest of the rows."""
+        rows, self._rows = list(self._rows), deque()
+        return rows
+
+    async def _async_soft_close(self) -> None:
+        """What SQLAlchemy asks of the cursors of asynchronous drivers. The statement is over already."""
 
 
 class LoopConnection(sqlite3.Connection):
