@@ -3,115 +3,170 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import secrets
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import msgspec
 
-from partita.adapters.postgresql.provision import provision
+from partita.cli.databases import make_databases, place_of
 from partita.cli.options import Options
-from partita.cli.parts import users_plan, version_of
+from partita.cli.parts import has_database, require_settings, users_plan, version_of
+from partita.cli.routes import gateway_of
+from partita.control.forks import Forks
 from partita.control.logs import Logs
 from partita.control.postgres import EmbeddedPostgres
 from partita.control.spec import Replica, Spec
-from partita.control.state import RunningService, State, operator_key, system_folder
+from partita.control.state import RunningService, State, operator_key, system_folder, write_state
 from partita.control.supervisor import Supervisor
-from partita.data.database import Database
+from partita.core.errors import StartFailed
 from partita.gateway.admin import Admin
 from partita.gateway.config import Gateway
-from partita.gateway.envoy import command, find_envoy
+from partita.gateway.envoy import command
 from partita.gateway.files import GatewayFiles
-from partita.gateway.routes import Endpoint, InlineKeys, JwtRule, RemoteKeys, Route
+from partita.gateway.listener import STATS
+from partita.gateway.routes import Endpoint, RemoteKeys
 from partita.identity.tokens import SigningKey, jwk_of, mint_service_token
 from partita.runtime.identification import operator_issuer
 from partita.runtime.plan import Plan
-from partita.service.fields import fields_of
-from partita.system.member import Member
 from partita.system.model import System
-from partita.system.target import load_system
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "placement"]
 
 GATEWAY = "gateway"
+DRAIN_S = 8.0
+KEYS_S_MAX = 3.0  # for the gateway to have fetched the keys of users' tokens; after it, it goes on trying
 TOKEN_LIFE_S = 365 * 24 * 3600  # of service tokens, minted anew at each start; renewal comes with the control plane
 
 
 class Ensemble:
-    """Runs a system's services under a supervisor."""
+    """Runs a system's services under a supervisor, forked from a zygote that is under way already."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, system: System, options: Options, logs: Logs, forks: Forks) -> None:
+        self.system = system
         self._options = options
-        self._stack = AsyncExitStack()
+        self._logs = logs
+        self._forks = forks
         self._supervisor: Supervisor | None = None
-        self._at_once = asyncio.Event()
+        self._postgres: EmbeddedPostgres | None = None
+        self._admin: Admin | None = None
+        self._state: State | None = None
+        self._databases: Mapping[str, str] = {}
 
     async def start(self) -> State:
-        """Start PostgreSQL, the services and the gateway; the slow parts beside each other."""
-        try:
-            return await self._start()
-        except BaseException:
-            await self._stack.aclose()
-            raise
+        """Start the gateway, PostgreSQL and then the services; what takes its time goes on side by side.
 
-    async def run(self, stop: asyncio.Event, at_once: asyncio.Event) -> None:
-        """Wait, then drain: the gateway first, then callers before callees, PostgreSQL last."""
-        await stop.wait()
-        assert self._supervisor is not None
-        await self._supervisor.stop(at_once)
-        await self._stack.aclose()
-
-    async def _start(self) -> State:
-        options = self._options
-        find_envoy()
-        system = load_system(options.target)
+        The services' ports are open before the services are there, so that nothing is refused meanwhile.
+        """
+        system = self.system
+        require_settings(system, os.environ)
         folder = system_folder(system.name)
-        needy = [name for name, member in system.members.items() if _has_database(member)]
-        logs = Logs([*system.members, GATEWAY])
-        self._stack.callback(logs.close)
+        self._logs.expect([*system.members, GATEWAY])
         key = operator_key(system.name)
         files = GatewayFiles(folder / "gateway")
+        self._admin = Admin(files.admin)
         specs = {name: self._spec(name) for name in system.members}
-        supervisor = Supervisor([*specs.values(), self._gateway_spec(files)], logs=logs, stop_order=_stop_order(system))
-        self._supervisor = supervisor
-        self._stack.push_async_callback(supervisor.stop)
-        urls = {name: f"http://127.0.0.1:{supervisor.port(name)}" for name in system.members}
-        versions = {name: version_of(member.cls) for name, member in system.members.items()}
-        files.write(
-            gateway_of(system, key, options), {name: [Endpoint("127.0.0.1", supervisor.port(name))] for name in urls}
+        gateway = gateway_of(system, key, self._options)
+        supervisor = self._supervisor = Supervisor(
+            [*specs.values(), self._gateway_spec(files, self._admin)],
+            logs=self._logs,
+            forks=self._forks,
+            stop_order=_stop_order(system),
+            changed=self._changed,
         )
-        preparing = asyncio.ensure_future(supervisor.prepare())
+        ports = {name: supervisor.port(name) for name in system.members}
+        versions = {name: version_of(member.cls) for name, member in system.members.items()}
+        urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         try:
-            databases = await self._databases(system.name, needy)
-            await preparing
-        except BaseException:
-            preparing.cancel()
-            raise
-        for name, member in system.members.items():
-            plan = _plan(system, member, versions[name], databases.get(name), urls, key)
-            specs[name].argument["plan"] = msgspec.to_builtins(plan)  # type: ignore[index]
-        await supervisor.start()
-        return State(
+            files.write(gateway, {name: [Endpoint("127.0.0.1", port)] for name, port in ports.items()})
+        except OSError as error:
+            raise StartFailed(f"{files.directory} cannot be written: {error.strerror}.") from None
+
+        async def services() -> None:
+            await _together(supervisor.prepare(), self._open_databases())
+            for name in system.members:
+                plan = self._plan(name, versions[name], urls, key)
+                specs[name].argument["plan"] = msgspec.to_builtins(plan)  # type: ignore[index]
+            await supervisor.start(system.members)
+
+        await _together(supervisor.start([GATEWAY]), services())
+        await self._keys_known(gateway)
+        self._state = State(
             system=system.name,
-            target=options.target,
+            target=self._options.target,
             pid=os.getpid(),
-            gateway=options.url,
+            gateway=self._options.url,
             placement="ensemble",
             services={name: RunningService(url=urls[name], version=versions[name]) for name in system.members},
         )
+        for name, url in self._databases.items():
+            self._state.services[name].database = place_of(url)
+        self._tell()
+        return self._state
 
-    async def _databases(self, system: str, services: list[str]) -> Mapping[str, str]:
-        if not services:
-            return {}
+    async def stop(self, at_once: asyncio.Event) -> None:
+        """Drain: the gateway first, then callers before those that they call, PostgreSQL last."""
+        self._state = None
+        if self._supervisor is not None:
+            if self._admin is not None and GATEWAY in self._supervisor.replicas:
+                await self._drain_gateway(self._admin, at_once)
+            await self._supervisor.stop(at_once)
+        if self._postgres is not None:
+            await self._postgres.stop()
+
+    async def _drain_gateway(self, admin: Admin, at_once: asyncio.Event) -> None:
+        draining = asyncio.ensure_future(admin.drain(timeout_s=DRAIN_S))
+        hurry = asyncio.ensure_future(at_once.wait())
+        await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (draining, hurry):
+            task.cancel()
+        await asyncio.gather(draining, hurry, return_exceptions=True)
+
+    async def _open_databases(self) -> None:
+        needy = [name for name, member in self.system.members.items() if has_database(member)]
+        if not needy:
+            return
         admin = self._options.database_url
         if admin is None:
-            server = EmbeddedPostgres(system_folder(system) / "postgres")
-            admin = (await self._stack.enter_async_context(server)).url
-        prefix = f"{system}-"
-        return await provision(admin, {name: secrets.token_urlsafe(24) for name in services}, prefix=prefix)
+            self._postgres = EmbeddedPostgres(system_folder(self.system.name) / "postgres")
+            await self._postgres.start()
+            admin = self._postgres.url
+        option = "--database-url" if self._options.database_url is not None else "the embedded server's URL"
+        self._databases = await make_databases(admin, self.system.name, needy, option=option)
+
+    async def _keys_known(self, gateway: Gateway) -> None:
+        """Wait until the gateway can check users' tokens, so that the first one is not refused."""
+        wanted = sum(isinstance(rule.keys, RemoteKeys) for rule in gateway.rules)
+        assert self._admin is not None
+        name = f"http.{STATS}.jwt_authn.jwks_fetch_success"
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(KEYS_S_MAX):
+                while wanted and (await self._admin.stats(f"^{name}$")).get(name, 0) < wanted:
+                    await asyncio.sleep(0.02)
+
+    def _changed(self, _replica: Replica) -> None:
+        if self._state is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Write down who runs as which process."""
+        assert self._state is not None and self._supervisor is not None
+        for name, replica in self._supervisor.replicas.items():
+            if name in self._state.services:
+                self._state.services[name].pid = replica.pid
+        parts = {
+            GATEWAY: self._supervisor.replicas[GATEWAY].pid,
+            "zygote": self._supervisor.zygote_pid,
+            "postgresql": self._postgres.pid if self._postgres is not None else None,
+        }
+        self._state.parts = {name: pid for name, pid in parts.items() if pid is not None}
+        try:
+            write_state(self._state)
+        except StartFailed as failed:
+            self._logs.say("partita", str(failed))
 
     def _spec(self, name: str) -> Spec:
         return Spec(
@@ -122,15 +177,31 @@ class Ensemble:
             listen=("127.0.0.1", 0),
         )
 
-    def _gateway_spec(self, files: GatewayFiles) -> Spec:
-        async def ready(replica: Replica) -> None:
-            await Admin(files.admin).ready()
+    def _gateway_spec(self, files: GatewayFiles, admin: Admin) -> Spec:
+        async def ready(_replica: Replica) -> None:
+            await admin.ready()
 
         return Spec(name=GATEWAY, argv=command(files.bootstrap), check=ready)
 
-
-def _has_database(member: Member) -> bool:
-    return any(isinstance(hint, type) and issubclass(hint, Database) for hint in fields_of(member.cls).values())
+    def _plan(self, name: str, version: str, urls: Mapping[str, str], key: SigningKey) -> Plan:
+        member = self.system.members[name]
+        callees = sorted(set(member.calls.values()))
+        issuer, now = operator_issuer(self.system.name), time.time()
+        tokens = {
+            callee: mint_service_token(key, system=issuer, caller=name, callee=callee, now_s=now, life_s=TOKEN_LIFE_S)
+            for callee in callees
+        }
+        return Plan(
+            system=self.system.name,
+            service=name,
+            entry=f"{member.cls.__module__}:{member.cls.__qualname__}",
+            version=version,
+            database_url=self._databases.get(name),
+            peers={callee: urls[callee] for callee in callees},
+            tokens=tokens,
+            trusted=msgspec.json.encode({"keys": [jwk_of(key.kid, key.public)]}).decode(),
+            users=users_plan(self.system, urls),
+        )
 
 
 def _stop_order(system: System) -> list[list[str]]:
@@ -138,55 +209,19 @@ def _stop_order(system: System) -> list[list[str]]:
     return [[GATEWAY], *([name] for name in reversed(system.order()))]
 
 
-def gateway_of(system: System, key: SigningKey, options: Options) -> Gateway:
-    """The gateway as the contracts want it: every operation that is not internal."""
-    routes = tuple(
-        Route(
-            service=name,
-            operation=operation.name,
-            method=operation.method,
-            path=operation.path,
-            access="public" if operation.access.guests else "token",
-            timeout_s=operation.timeout_s,
-            stream=operation.kind in ("stream", "download"),
-        )
-        for name, member in system.members.items()
-        for operation in member.contract.operations.values()
-        if not operation.access.is_internal
-    )
-    jwks = msgspec.json.encode({"keys": [jwk_of(key.kid, key.public)]})
-    rules = [JwtRule(issuer=operator_issuer(system.name), audience=system.name, keys=InlineKeys(jwks))]
-    users = system.users
-    if users is not None:
-        rules.append(
-            JwtRule(
-                issuer=users.issuer or system.name,
-                audience=users.audience or system.name,
-                keys=RemoteKeys(service=users.service, path=users.keys),
-            )
-        )
-    return Gateway(system=system.name, routes=routes, rules=tuple(rules), hosts=(options.host,), port=options.port)
+async def _together(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Run side by side. The first failure ends the others, and is raised by itself."""
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    failures = [end for end in ends if isinstance(end, BaseException)]
+    # Where one fails everything is stopped, and whoever waited for the rest only hears that it was cancelled.
+    for failure in sorted(failures, key=lambda each: isinstance(each, asyncio.CancelledError)):
+        raise failure
 
 
-def _plan(
-    system: System, member: Member, version: str, database_url: str | None, urls: Mapping[str, str], key: SigningKey
-) -> Plan:
-    callees = sorted(set(member.calls.values()))
-    issuer, now = operator_issuer(system.name), time.time()
-    tokens = {
-        callee: mint_service_token(
-            key, system=issuer, caller=member.name, callee=callee, now_s=now, life_s=TOKEN_LIFE_S
-        )
-        for callee in callees
-    }
-    return Plan(
-        system=system.name,
-        service=member.name,
-        entry=f"{member.cls.__module__}:{member.cls.__qualname__}",
-        version=version,
-        database_url=database_url,
-        peers={callee: urls[callee] for callee in callees},
-        tokens=tokens,
-        trusted=msgspec.json.encode({"keys": [jwk_of(key.kid, key.public)]}).decode(),
-        users=users_plan(system, urls),
-    )
+placement = Ensemble

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 import msgspec
 
 from partita.cli.options import Options
-from partita.cli.parts import users_plan, version_of
+from partita.cli.parts import has_database, require_settings, users_plan, version_of
 from partita.control.ports import listen
-from partita.control.state import RunningService, State, operator_key, system_folder
+from partita.control.state import RunningService, State, operator_key, system_folder, write_state
+from partita.core.errors import StartFailed
 from partita.identity.tokens import jwk_of, keys_of
 from partita.runtime.logs import log_to_stderr
 from partita.runtime.solo import Solo
 from partita.runtime.stalls import watching_stalls
-from partita.system.target import load_system
+from partita.system.model import System
 
-__all__ = ["SoloPlacement"]
+__all__ = ["SoloPlacement", "placement"]
 
 DRAIN_S = 8.0
 
@@ -25,51 +27,74 @@ DRAIN_S = 8.0
 class SoloPlacement:
     """Every service in this process."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, system: System, options: Options) -> None:
+        self.system = system
         self._options = options
         self._solo: Solo | None = None
+        self._sockets: list[socket.socket] = []
+        self._watching = watching_stalls()
 
     async def start(self) -> State:
-        """Load, open the databases, listen."""
-        options = self._options
+        """Open the databases, start the services, listen."""
+        system, options = self.system, self._options
         log_to_stderr()
-        system = load_system(options.target)
+        require_settings(system, os.environ)
         data = system_folder(system.name) / "solo"
-        data.mkdir(exist_ok=True)
+        try:
+            data.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StartFailed(f"{data} cannot be made: {error.strerror}.") from None
         key = operator_key(system.name)
         sockets = {name: listen("127.0.0.1", 0) for name in system.members}
+        gateway = listen(options.host, options.port)
+        self._sockets = [*sockets.values(), gateway]
         urls = {name: f"http://127.0.0.1:{each.getsockname()[1]}" for name, each in sockets.items()}
         versions = {name: version_of(member.cls) for name, member in system.members.items()}
-        self._solo = Solo(
+        solo = Solo(
             system.name,
             [system.members[name].cls for name in system.order()],
             database_url=lambda name: f"sqlite:///{data / name}.db",
-            gateway=listen(options.host, options.port),
+            gateway=gateway,
             sockets=sockets,
             trusted=keys_of(msgspec.json.encode({"keys": [jwk_of(key.kid, key.public)]})),
             users=users_plan(system, urls),
             environment=os.environ,
             versions=versions,
         )
-        await self._solo.start()
-        services = {name: RunningService(url=urls[name], version=versions[name]) for name in system.members}
-        return State(
+        await solo.start()
+        self._solo = solo
+        self._watching.__enter__()
+        state = State(
             system=system.name,
             target=options.target,
             pid=os.getpid(),
             gateway=options.url,
             placement="solo",
-            services=services,
+            services={
+                name: RunningService(
+                    url=urls[name],
+                    version=versions[name],
+                    pid=os.getpid(),
+                    database=f"solo/{name}.db" if has_database(member) else "",
+                )
+                for name, member in system.members.items()
+            },
         )
+        write_state(state)
+        return state
 
-    async def run(self, stop: asyncio.Event, at_once: asyncio.Event) -> None:
-        """Wait, drain, stop."""
-        assert self._solo is not None
-        with watching_stalls():
-            await stop.wait()
-        stopping = asyncio.ensure_future(self._solo.stop(DRAIN_S))
-        hurry = asyncio.ensure_future(at_once.wait())
-        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        if not stopping.done():
+    async def stop(self, at_once: asyncio.Event) -> None:
+        """Drain, and close."""
+        if self._solo is not None:
+            self._watching.__exit__(None, None, None)
+            stopping = asyncio.ensure_future(self._solo.stop(DRAIN_S))
+            hurry = asyncio.ensure_future(at_once.wait())
+            await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
+            hurry.cancel()
             stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+        for each in self._sockets:
+            each.close()
+
+
+placement = SoloPlacement

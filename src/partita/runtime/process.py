@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from partita.rpc.app import ServiceApp
 from partita.rpc.wire import WireChannel
 from partita.runtime.identification import Identification
 from partita.runtime.logs import log_to_stderr
+from partita.runtime.loop import run_loop
 from partita.runtime.plan import Plan
 from partita.runtime.replica import Replica
 from partita.runtime.stalls import watching_stalls
@@ -44,16 +44,6 @@ def main(argument: dict[str, Any]) -> int:
     process = argument["process"]
     run_loop(_serve(plan, process["listen"], process["ready"], process["lifeline"]))
     return 0
-
-
-def run_loop(main_coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run on uvloop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main_coroutine)
-    else:
-        uvloop.run(main_coroutine)
 
 
 def stop_signals(lifeline: int | None = None) -> asyncio.Event:
