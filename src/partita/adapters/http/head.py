@@ -13,7 +13,8 @@ __all__ = ["Target", "check_fields", "parse_target", "parser_refusal"]
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.vV]+\])(?::[0-9]{0,5})?")
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^?#]*)(\?[^#]*)?", re.IGNORECASE)
-_UNKNOWN_METHOD = re.compile(rb"(?:^|\n)[A-Z][A-Z-]{0,31} [^\s]+ HTTP/1\.[01]\r?(?:\n|$)")
+_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"})
+_REQUEST_LINE = re.compile(rb"\s*([A-Za-z][A-Za-z-]{0,31}) \S+ HTTP/1\.[01]\r\n")
 
 # What the parser says, as far as it is no mere "malformed": part of its text, status, code, detail.
 _PARSER_TEXTS = (
@@ -96,7 +97,8 @@ def _bad_target(what: str) -> Refusal:
 
 def parser_refusal(reason: str, method_refused: bool, data: bytes) -> Refusal:
     """What is answered when the parser stops at ``data``. Its reason is for logs and people; it holds no input."""
-    if method_refused and _UNKNOWN_METHOD.search(data[:1024]):
+    line = _REQUEST_LINE.match(data) if method_refused else None
+    if line is not None and line[1] not in _METHODS:
         return Refusal(501, "unknown-method", "The method is not one of HTTP.")
     for text, status, code, detail in _PARSER_TEXTS:
         if text in reason:

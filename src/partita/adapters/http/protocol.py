@@ -21,6 +21,7 @@ from partita.adapters.http.state import HostState
 __all__ = ["Phase", "ServerProtocol"]
 
 _REFUSED_AT_ONCE_MAX = 64  # connections beyond the bound that are told so; the next are just closed
+_REQUEST_LINE_BYTES = 64  # method, version and line ends
 _DRAIN_GRACE_S = 0.25  # in a drain, how long a new connection may take to send its first byte
 
 
@@ -55,7 +56,9 @@ class ServerProtocol(HttpToolsProtocol):
         self._upgrading = False
         self._expects_continue = False
         self._version = "1.1"
-        self._head_bytes = 0
+        self._requests = 0
+        self._head_bytes = 0  # of names, values and the target
+        self._raw_bytes = 0  # of the head, as far as one read does not hold the end of an earlier request too
         self._body_bytes = 0
         self._body_left: int | None = None  # of the request's Content-Length
         self._overhead_bytes = 0
@@ -112,16 +115,22 @@ class ServerProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         if self.phase is Phase.CLOSING:
+            if self.running is not None:
+                self.flow.pause_reading()
             self._discard(len(data))
             return
         if self.phase is Phase.IDLE:
             self._enter(Phase.HEAD)
-            self._head_bytes = 0
-        phase, head_bytes, body_bytes = self.phase, self._head_bytes, self._body_bytes
+            self._head_bytes = self._raw_bytes = 0
+        phase, requests, body_bytes = self.phase, self._requests, self._body_bytes
         try:
             self._feed(data)
-            if self.phase is Phase.HEAD and phase is Phase.HEAD and self._head_bytes == head_bytes:
-                self._count_head(len(data))  # a piece of one header, which the parser keeps to itself
+            if self.phase is Phase.HEAD:
+                # The parser keeps the pieces of a header to itself until it is whole: count what came.
+                self._raw_bytes = (
+                    self._raw_bytes + len(data) if phase is Phase.HEAD and requests == self._requests else 0
+                )
+                self._check_head(self._raw_bytes - 4 * self.limits.headers_max - _REQUEST_LINE_BYTES)
             elif self.phase is Phase.BODY and phase is Phase.BODY:
                 self._count_overhead(len(data), body_bytes)
         except Refusal as refusal:
@@ -145,9 +154,10 @@ class ServerProtocol(HttpToolsProtocol):
     def _without_upgrade(self) -> bytes:
         """The head once more without ``Upgrade``, which is ignored (RFC 9110, section 7.8), for a new parser."""
         self._upgrading = False
+        version = self.parser.get_http_version().encode("ascii")
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        lines = [b"%b %b HTTP/1.1\r\n" % (self.scope["method"].encode("ascii"), self.url)]
+        lines = [b"%b %b HTTP/%b\r\n" % (self.scope["method"].encode("ascii"), self.url, version)]
         lines += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         return b"".join(lines) + b"\r\n"
 
@@ -199,6 +209,7 @@ class ServerProtocol(HttpToolsProtocol):
             self.headers.append((b"host", target.host))
         scope["http_version"] = version
         scope["path"], scope["raw_path"], scope["query_string"] = target.path, target.raw_path, target.query
+        self._requests += 1
         self._enter(Phase.BODY)
         self._head_bytes = self._body_bytes = self._overhead_bytes = self._discarded_bytes = 0
         self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), None)
@@ -208,8 +219,7 @@ class ServerProtocol(HttpToolsProtocol):
         if self.running is None:
             self._start(exchange)
         else:
-            self.queued.append(exchange)
-            self.flow.pause_reading()
+            self.queued.append(exchange)  # reading goes on, or the end of the connection would not be seen
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser, with a piece of the body."""
@@ -251,7 +261,10 @@ class ServerProtocol(HttpToolsProtocol):
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
-        if self._head_bytes > self.limits.head_bytes_max:
+        self._check_head(self._head_bytes)
+
+    def _check_head(self, size: int) -> None:
+        if size > self.limits.head_bytes_max:
             detail = f"The head of the request is larger than {self.limits.head_bytes_max} bytes."
             raise Refusal(431, "head-too-large", detail)
 
@@ -307,7 +320,7 @@ class ServerProtocol(HttpToolsProtocol):
             return False  # draining what is left of the body may take for ever
         if self.queued:
             return True
-        return not self.host.draining and self.half_closed_at is None and self._pending is None
+        return not self.host.draining and self.half_closed_at is None
 
     def answered(self, exchange: Exchange) -> None:
         """The answer is whole: the next in line has its turn."""
