@@ -14,11 +14,8 @@ import time
 from collections.abc import Callable
 
 import msgspec
-import uvicorn
 
-from benchmarks.peers import PEERS, peer_app
-from benchmarks.services import run_partita
-from benchmarks.shapes import Config
+from benchmarks.shapes import PEERS, Config
 
 __all__ = ["main"]
 
@@ -31,26 +28,19 @@ def main() -> None:
     listening.bind(("127.0.0.1", 0))
     listening.listen(1024)
     _tell(listening.getsockname()[1])
+    # Imported here, since each process needs one of the two.
     if config.row in PEERS:
-        settings = uvicorn.Config(
-            peer_app(config.row, config.role, config.peer),
-            loop="uvloop",
-            http="httptools",
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(settings)
+        from benchmarks.peers import peer_server
 
-        def stop() -> None:
-            server.should_exit = True
-
-        _answer_until_the_end(stop)
+        server = peer_server(config)
+        _answer_until_the_end(lambda: setattr(server, "should_exit", True))
         server.run(sockets=[listening])
-        return
-    lifeline, held = os.pipe()
-    _answer_until_the_end(lambda: os.close(held))
-    run_partita(config, listening, lifeline)
+    else:
+        from benchmarks.services import run_partita
+
+        lifeline, held = os.pipe()
+        _answer_until_the_end(lambda: os.close(held))
+        run_partita(config, listening, lifeline)
 
 
 def _answer_until_the_end(stop: Callable[[], None]) -> None:

@@ -1,4 +1,6 @@
-"""A typed call from service A to service B, in Partita and in what teams would write instead: ``python -m benchmarks.hop``.
+"""A typed call from service A to service B, in Partita and in what teams would write instead.
+
+``python -m benchmarks.hop`` prints the table.
 
 For each row a process (or two) serves on loopback, and a load generator in a process of its own asks A, which asks B.
 Rows take turns, so that a change of the machine's mood falls on all of them; each figure is the median of the runs.
@@ -11,13 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.peers import PEERS
 from benchmarks.processes import Generator, Row, started
-from benchmarks.services import ENSEMBLE, SOLO
-from benchmarks.shapes import Measured, Order
+from benchmarks.shapes import ENSEMBLE, PEERS, SOLO, Measured, Order
 from benchmarks.table import conditions, draw
 
-__all__ = ["Figures", "Settings", "main", "measure"]
+__all__ = ["NAMES", "QUICK", "Figures", "Settings", "main", "measure", "report"]
 
 BASE = "FastAPI + httpx"
 NAMES = [*PEERS, ENSEMBLE, SOLO]
@@ -107,28 +107,28 @@ def report(found: list[Figures], settings: Settings) -> str:
         for each in found
     ]
     used = max(run.cpu for each in found for run in each.many)
+    many = f"{settings.runs} alternating runs of {settings.seconds:g} s with {settings.connections} connections"
     return "\n".join(
         [
             draw(head, rows),
             "",
             f"{conditions(('fastapi', 'httpx', 'aiohttp', 'starlette', 'pydantic'))}.",
-            f"Median of {settings.runs} alternating runs of {settings.seconds:g} s with {settings.connections} connections, "
-            f"and of {settings.single_s:g} s with one.",
-            "A, B and the load generator share the cores; the generator used at most "
-            f"{used:.0%} of one. Access logs are off.",
+            f"Median of {many}, and of {settings.single_s:g} s with one. Access logs are off.",
+            f"A, B and the load generator share the cores; the generator used at most {used:.0%} of one.",
         ]
     )
 
 
-def each_run(found: list[Figures]) -> str:
+def _each_run(found: list[Figures]) -> str:
     """Every run's values."""
     lines = []
     for each in found:
         lines.append(each.name)
         for number, (many, one, cpu) in enumerate(zip(each.many, each.one, each.cpu_ms, strict=True), 1):
             lines.append(
-                f"  {number}: {many.rate:,.0f}/s, p50 {many.p50_ms:.2f} ms, p99 {many.p99_ms:.2f} ms, CPU {cpu:.3f} s per "
-                f"1,000, generator {many.cpu:.0%}; one connection: p50 {one.p50_ms:.3f} ms, p99 {one.p99_ms:.3f} ms"
+                f"  {number}: {many.rate:,.0f}/s, p50 {many.p50_ms:.2f} ms, p99 {many.p99_ms:.2f} ms, "
+                f"CPU {cpu:.3f} s per 1,000, generator {many.cpu:.0%}; "
+                f"one connection: p50 {one.p50_ms:.3f} ms, p99 {one.p99_ms:.3f} ms"
             )
     return "\n".join(lines)
 
@@ -150,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     names = [name for name in NAMES if asked.only.lower() in name.lower()]
     found = measure(settings, lambda line: print(line, flush=True) if asked.verbose else None, names)
     if asked.verbose:
-        print(each_run(found), end="\n\n")
+        print(_each_run(found), end="\n\n")
     print(report(found, settings))
     wrong = {each.name: each.wrong for each in found if each.wrong}
     if wrong:

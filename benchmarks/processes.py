@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.services import SOLO, credentials
-from benchmarks.shapes import QUESTION, TARGET, Config, Measured, Order, answer_is_right
+from benchmarks.services import credentials
+from benchmarks.shapes import QUESTION, SOLO, TARGET, Config, Measured, Order, answer_is_right
 
 __all__ = ["Generator", "Row", "started"]
 

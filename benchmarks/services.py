@@ -11,19 +11,18 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from benchmarks.shapes import TARGET, UNIT_PRICE, Config
+from benchmarks.shapes import SOLO, TARGET, UNIT_PRICE, Config
 from partita import PUBLIC, Contract, Message, Service, post
 from partita.identity.tokens import SigningKey, jwk_of, keys_of, mint_service_token
 from partita.runtime.identification import operator_issuer
+from partita.runtime.loop import run_loop
 from partita.runtime.plan import Plan
 from partita.runtime.process import main as run_process
-from partita.runtime.process import run_loop, stop_signals
+from partita.runtime.process import stop_signals
 from partita.runtime.solo import Solo
 
-__all__ = ["ENSEMBLE", "SOLO", "credentials", "run_partita"]
+__all__ = ["credentials", "run_partita"]
 
-ENSEMBLE = "Partita, ensemble"
-SOLO = "Partita, in one process"
 SYSTEM = "bench"
 DRAIN_S = 1.0
 

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["ANSWER", "QUESTION", "TARGET", "UNIT_PRICE", "Config", "Measured", "Order", "answer_is_right"]
+__all__ = [
+    "ANSWER",
+    "ENSEMBLE",
+    "PEERS",
+    "QUESTION",
+    "SOLO",
+    "TARGET",
+    "UNIT_PRICE",
+    "Config",
+    "Measured",
+    "Order",
+    "answer_is_right",
+]
 
+PEERS = ("FastAPI + httpx", "FastAPI + aiohttp", "Starlette + aiohttp, by hand")
+ENSEMBLE = "Partita, ensemble"
+SOLO = "Partita, in one process"
 TARGET = "/quote"
 UNIT_PRICE = 1250
 QUESTION = b'{"sku":"desk-lamp-07","quantity":3,"country":"NL"}'

@@ -18,11 +18,8 @@ def draw(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
-        cells = [
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return f"| {' | '.join(cells)} |"
+        first, *others = (text.rjust(width) for text, width in zip(row, widths, strict=True))
+        return f"| {' | '.join([row[0].ljust(len(first)), *others])} |"
 
     rule = [f"{'-' * width}" if i == 0 else f"{'-' * (width - 1)}:" for i, width in enumerate(widths)]
     return "\n".join([line(head), f"| {' | '.join(rule)} |", *(line(row) for row in rows)])

@@ -9,7 +9,7 @@ __all__ = ["Within"]
 
 
 class Within:
-    """``with Within(seconds):`` around awaits of one task. Raises ``TimeoutError`` at the end of a block that it cut off.
+    """``with Within(seconds):`` around awaits of one task. Raises ``TimeoutError`` for a block that it cut off.
 
     The block is cut off by a cancellation, as with ``asyncio.timeout`` (whose rules about cancellations from elsewhere
     hold here too); a block that catches it and ends by itself is not an error.
