@@ -16,6 +16,7 @@ __all__ = ["provision"]
 
 CONNECT_S_MAX = 10.0
 PARALLEL_MAX = 4
+LOCK = 0x706172746970
 
 # What holds for a role's every session, also one that a person opens with its password.
 ROLE_SETTINGS = {
@@ -38,18 +39,18 @@ async def provision(admin_url: str, passwords: Mapping[str, str], *, prefix: str
     for name in passwords:
         if not _NAME.fullmatch(f"{prefix}{name}"):
             raise StartFailed(f"{prefix}{name!r} cannot be the name of a database. Use a to z, 0 to 9, - and _.")
+    names = {service: f"{prefix}{service}" for service in passwords}
     try:
         async with _connect(admin) as connection:
-            rows = await connection.fetch("SELECT datname AS name FROM pg_database")
-            databases = {row["name"] for row in rows}
-            roles = {row["name"] for row in await connection.fetch("SELECT rolname AS name FROM pg_roles")}
-            names = {service: f"{prefix}{service}" for service in passwords}
+            # Two starts at once would make the same roles. The lock ends with the connection.
+            await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+            databases = {row[0] for row in await connection.fetch("SELECT datname FROM pg_database")}
+            roles = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
             for service, name in names.items():
                 await _role(connection, name, passwords[service], exists=name in roles)
-        missing = [name for name in names.values() if name not in databases]
-        places = asyncio.Semaphore(PARALLEL_MAX)
-        await asyncio.gather(*(_database(admin, name, places) for name in missing))
-        async with _connect(admin) as connection:
+            places = asyncio.Semaphore(PARALLEL_MAX)
+            missing = [name for name in names.values() if name not in databases]
+            await asyncio.gather(*(_database(admin, name, places) for name in missing))
             await connection.execute(
                 "".join(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC;" for name in names.values())
             )
@@ -85,10 +86,7 @@ async def _role(connection: asyncpg.Connection, name: str, password: str, *, exi
 
 async def _database(admin: URL, name: str, places: asyncio.Semaphore) -> None:
     async with places, _connect(admin) as connection:
-        try:
-            await connection.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(name)} TEMPLATE template0")
-        except asyncpg.DuplicateDatabaseError:
-            return  # another process was quicker
+        await connection.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(name)} TEMPLATE template0")
 
 
 @asynccontextmanager
