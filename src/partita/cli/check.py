@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from partita.cli.parts import has_database
 from partita.core.errors import Mistake, SystemRefused
 from partita.data.migrations import pending_changes
 from partita.runtime.tables import migrations_of, tables_of
@@ -38,6 +39,8 @@ def _migrations(system: System) -> list[Mistake]:
     mistakes = []
     with tempfile.TemporaryDirectory(prefix="partita-check-") as scratch:
         for name, member in system.members.items():
+            if not has_database(member):
+                continue
             tables, history = tables_of(member.cls), migrations_of(member.cls)
             if tables is None:
                 continue

@@ -39,6 +39,7 @@ __all__ = ["Ensemble", "placement"]
 GATEWAY = "gateway"
 DRAIN_S = 8.0
 KEYS_S_MAX = 3.0  # for the gateway to have fetched the keys of users' tokens; after it, it goes on trying
+KEYS_POLL_S = 0.02
 TOKEN_LIFE_S = 365 * 24 * 3600  # of service tokens, minted anew at each start; renewal comes with the control plane
 
 
@@ -57,7 +58,7 @@ class Ensemble:
         self._databases: Mapping[str, str] = {}
 
     async def start(self) -> State:
-        """Start the gateway, PostgreSQL and then the services; what takes its time goes on side by side.
+        """Start PostgreSQL beside the zygote, then the services beside the gateway.
 
         The services' ports are open before the services are there, so that nothing is refused meanwhile.
         """
@@ -85,14 +86,11 @@ class Ensemble:
         except OSError as error:
             raise StartFailed(f"{files.directory} cannot be written: {error.strerror}.") from None
 
-        async def services() -> None:
-            await _together(supervisor.prepare(), self._open_databases())
-            for name in system.members:
-                plan = self._plan(name, versions[name], urls, key)
-                specs[name].argument["plan"] = msgspec.to_builtins(plan)  # type: ignore[index]
-            await supervisor.start(system.members)
-
-        await _together(supervisor.start([GATEWAY]), services())
+        await _together(supervisor.prepare(), self._open_databases())
+        for name in system.members:
+            plan = self._plan(name, versions[name], urls, key)
+            specs[name].argument["plan"] = msgspec.to_builtins(plan)  # type: ignore[index]
+        await supervisor.start()
         await self._keys_known(gateway)
         self._state = State(
             system=system.name,
@@ -142,10 +140,12 @@ class Ensemble:
         wanted = sum(isinstance(rule.keys, RemoteKeys) for rule in gateway.rules)
         assert self._admin is not None
         name = f"http.{STATS}.jwt_authn.jwks_fetch_success"
+        until = time.monotonic() + KEYS_S_MAX
         with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(KEYS_S_MAX):
-                while wanted and (await self._admin.stats(f"^{name}$")).get(name, 0) < wanted:
-                    await asyncio.sleep(0.02)
+            while wanted and time.monotonic() < until:
+                if (await self._admin.stats(f"^{name}$")).get(name, 0) >= wanted:
+                    return
+                await asyncio.sleep(KEYS_POLL_S)
 
     def _changed(self, _replica: Replica) -> None:
         if self._state is not None:
@@ -153,7 +153,8 @@ class Ensemble:
 
     def _tell(self) -> None:
         """Write down who runs as which process."""
-        assert self._state is not None and self._supervisor is not None
+        assert self._state is not None
+        assert self._supervisor is not None
         for name, replica in self._supervisor.replicas.items():
             if name in self._state.services:
                 self._state.services[name].pid = replica.pid
