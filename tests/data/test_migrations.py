@@ -204,7 +204,8 @@ async def test_an_up_to_date_database_needs_no_alembic(sqlite_bench: Any, histor
         "async def main():\n    engine = await open_engine(sys.argv[1], name='stock')\n"
         "    await upgrade(engine, Path(sys.argv[2]))\nasyncio.run(main())\nassert 'alembic' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", program, sqlite_bench.url, str(history)], capture_output=True, text=True)
+    command = [sys.executable, "-c", program, sqlite_bench.url, str(history)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

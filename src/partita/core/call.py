@@ -27,6 +27,7 @@ __all__ = [
     "Reply",
     "User",
     "current_invocation",
+    "handled_by",
     "handling",
     "open_transaction",
     "refuse_call_in_transaction",
@@ -163,14 +164,28 @@ def current_invocation() -> Invocation | None:
     return _current.get()
 
 
+_handled: dict[asyncio.Task[Any] | None, Invocation] = {}
+
+
+def handled_by(task: asyncio.Task[Any]) -> Invocation | None:
+    """The call that ``task`` handles now. May be asked from another thread."""
+    return _handled.get(task)
+
+
 @contextmanager
 def handling(invocation: Invocation) -> Iterator[Invocation]:
     """Make ``invocation`` the current one, and mark it ended at the end."""
     before = _current.set(invocation)
-    invocation.task = asyncio.current_task()
+    task = invocation.task = asyncio.current_task()
+    outer = _handled.get(task)
+    _handled[task] = invocation
     try:
         yield invocation
     finally:
+        if outer is None:
+            del _handled[task]
+        else:
+            _handled[task] = outer
         invocation.ended = True
         _current.reset(before)
 
