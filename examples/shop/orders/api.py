@@ -137,7 +137,10 @@ class Orders(Contract, Protocol, name="orders", publishes=[OrderPlaced, OrderCon
 
     @post("/orders/{id}/cancel", access=USER, timeout=5, raises=[NotFound, TooLate])
     async def cancel(self, id: UUID) -> Order:
-        """Take an order back; what was paid is refunded."""
+        """Take an order back; what was paid is refunded.
+
+        An order that is ``cancelling`` in the answer is settled later.
+        """
         ...
 
     @post("/orders/{id}/resume", access=INTERNAL | role("operator"), timeout=5, raises=[NotFound])

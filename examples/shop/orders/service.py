@@ -103,7 +103,10 @@ class OrdersService(Orders, Service):
     async def cancel(self, id: UUID) -> Order:
         await self._visible(id)
         await self.db.run(lambda session: self._begin_cancel(session, id))
-        await self._finish_cancel(id)
+        try:
+            await self._finish_cancel(id)
+        except CallFailed as error:
+            log.warning("order %s is not settled yet: %s", id, error)
         return await self._read(id)
 
     async def resume(self, id: UUID) -> Order:

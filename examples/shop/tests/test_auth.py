@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,9 @@ from partita import Blocking, Invalid, Secret, Unavailable, running
 from partita.identity.tokens import KeySet, UserTokens, keys_of
 from partita.testing import Running
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 PASSWORD = Secret("correct horse battery")
 WRONG = Secret("incorrect horse battery")
 
@@ -44,9 +48,7 @@ class FakeUsers(Users):
         if self.is_down:
             raise Unavailable("down", service="users", operation="create", may_have_executed=False)
         self.profiles.setdefault(id, profile)
-        return Profile(
-            id=id, number=1, email=profile.email, name=profile.name, language="en", newsletter=False
-        )
+        return Profile(id=id, number=1, email=profile.email, name=profile.name, language="en", newsletter=False)
 
 
 def fake_users() -> FakeUsers:
@@ -58,7 +60,7 @@ class CountingBlocking(Blocking):
 
     count = 0
 
-    async def run(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         self.count += 1
         return await super().run(function, *args, **kwargs)
 

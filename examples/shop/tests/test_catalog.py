@@ -24,7 +24,9 @@ from examples.shop.vocabulary import Price
 from partita import Forbidden, NotFound, pages, running
 
 ADMIN = uuid4()
-LADDER = NewProduct(sku="ladder-1", name="Ladder", description="Three steps.", category="tools", price=Price(amount=4900))
+LADDER = NewProduct(
+    sku="ladder-1", name="Ladder", description="Three steps.", category="tools", price=Price(amount=4900)
+)
 
 
 def test_the_assortment_is_large_and_reads_well() -> None:
