@@ -97,9 +97,8 @@ def _tell_mistakes(error: Refused) -> None:
 
 
 def _tell_failure(error: Exception) -> None:
-    sentence, frames = describe(error)
-    ours = not any(frame.startswith("  ") and not frame.startswith("    ") for frame in frames)
-    if isinstance(error, ModuleNotFoundError) and ours and (error.name or "").partition(".")[0] in LOCAL:
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LOCAL:
         tell(lacking(error))
         return
+    sentence, frames = describe(error)
     tell("\n".join([f"partita: {sentence}", *frames]))
