@@ -14,10 +14,10 @@ from partita.core.call import NO_DEADLINE, Invocation, current_invocation, open_
 from partita.core.clock import Clock
 from partita.core.errors import Misuse, NoUnit, SerializationFailure
 from partita.core.ids import Ids
+from partita.data.after_commit import run_after_commit
 from partita.data.guards import watch
 from partita.data.outbox import EVENTS_MAX, outbox_row
 from partita.data.reruns import Reruns
-from partita.data.units import run_after_commit
 from partita.data.work import AfterCommit, Work
 from partita.ports.engine import Engine, Mode, OutboxRow
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import PendingRollbackError
@@ -16,20 +16,36 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.util.concurrency import await_, greenlet_spawn
 
-from partita.core.errors import CommitForbidden
+from partita.core.errors import CommitForbidden, TransactionAborted
+from partita.ports.engine import Transaction
 
-if TYPE_CHECKING:
-    from partita.data.work import Work
-
-__all__ = ["UnitSession"]
+__all__ = ["Owner", "UnitSession"]
 
 _log = logging.getLogger("partita.data")
 
 
-class BoundSession(Session):
+class Owner(Protocol):
+    """What a session asks of its unit of work."""
+
+    transaction: Transaction | None
+
+    def check(self) -> None:
+        """Refuse another task, and a use after the end, by raising."""
+        ...
+
+    async def open(self) -> Transaction:
+        """Begin the transaction."""
+        ...
+
+    def aborted_error(self) -> TransactionAborted:
+        """The error for a transaction of which only the savepoint is left."""
+        ...
+
+
+class _BoundSession(Session):
     """Binds to the unit's connection when the first statement asks for it."""
 
-    def __init__(self, *, work: Work, **options: Any) -> None:
+    def __init__(self, *, work: Owner, **options: Any) -> None:
         super().__init__(**options)
         self._work = work
 
@@ -44,9 +60,9 @@ class BoundSession(Session):
 class UnitSession(AsyncSession):
     """An ``AsyncSession`` whose transaction belongs to a unit of work."""
 
-    sync_session_class = BoundSession
+    sync_session_class = _BoundSession
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Owner) -> None:
         super().__init__(work=work, expire_on_commit=False, autoflush=True)
         self._work = work
 

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from partita.contract.problem import Problem
 from partita.core.call import Invocation
+from partita.data.after_commit import run_after_commit
+from partita.data.database import Database
 from partita.data.reruns import Reruns
-from partita.data.work import AfterCommit, State, Work
+from partita.data.work import Work
 
-if TYPE_CHECKING:
-    from partita.data.database import Database
-
-__all__ = ["AFTER_COMMIT_S_MAX", "UnitsOfWork", "run_after_commit"]
+__all__ = ["UnitsOfWork"]
 
 T = TypeVar("T")
-
-AFTER_COMMIT_S_MAX = 1.0
-"""How long everything handed to ``db.after_commit()`` may take together; what is not done by then is lost."""
-
-_log = logging.getLogger("partita.data")
 
 
 class UnitsOfWork:
@@ -72,24 +64,3 @@ class UnitsOfWork:
         # The work is durable. Where the deadline cancelled, the caller may still be told; anybody else has gone.
         if cancellation is not None and invocation.deadline > time.monotonic():
             raise cancellation
-
-
-async def run_after_commit(work: Work) -> None:
-    """Run what was handed to ``db.after_commit()``, in order. Failures are logged."""
-    if work.state is State.ROLLED_BACK:
-        return
-    try:
-        async with asyncio.timeout(AFTER_COMMIT_S_MAX):
-            for function in work.after:
-                await _run_one(work.name, function)
-    except TimeoutError:
-        _log.warning("%s: db.after_commit() took over %g s; the rest is lost.", work.name, AFTER_COMMIT_S_MAX)
-
-
-async def _run_one(name: str, function: AfterCommit) -> None:
-    try:
-        outcome = function()
-        if inspect.isawaitable(outcome):
-            await outcome
-    except Exception:
-        _log.exception("%s: a function given to db.after_commit() failed.", name)

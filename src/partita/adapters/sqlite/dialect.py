@@ -18,7 +18,7 @@ __all__ = ["DRIVER", "LoopConnection"]
 DRIVER = "sqlite+partita"
 
 
-class LoopCursor(sqlite3.Cursor):
+class _LoopCursor(sqlite3.Cursor):
     """Waits asynchronously where the database is locked, and holds the rows that a statement gave.
 
     Fetching row by row would leave the statement open: a COMMIT would then keep its snapshot for the next unit of work.
@@ -30,25 +30,25 @@ class LoopCursor(sqlite3.Cursor):
         super().__init__(connection)
         self._rows: deque[Any] = deque()
 
-    def execute(self, sql: str, parameters: Any = (), /) -> LoopCursor:
+    def execute(self, sql: str, parameters: Any = (), /) -> _LoopCursor:
         """Run one statement."""
         try:
             super().execute(sql, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not in_greenlet():
                 raise
-            await_(self.connection.patiently(lambda: super(LoopCursor, self).execute(sql, parameters)))
+            await_(self.connection.patiently(lambda: super(_LoopCursor, self).execute(sql, parameters)))
         self._rows = deque(super().fetchall()) if self.description else deque()
         return self
 
-    def executemany(self, sql: str, parameters: Any, /) -> LoopCursor:
+    def executemany(self, sql: str, parameters: Any, /) -> _LoopCursor:
         """Run one statement for each of a sequence of parameters."""
         try:
             super().executemany(sql, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not in_greenlet():
                 raise
-            await_(self.connection.patiently(lambda: super(LoopCursor, self).executemany(sql, parameters)))
+            await_(self.connection.patiently(lambda: super(_LoopCursor, self).executemany(sql, parameters)))
         return self
 
     def fetchone(self) -> Any:
@@ -81,7 +81,7 @@ class LoopConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = None, /) -> Any:
         """A cursor."""
-        return super().cursor(LoopCursor if factory is None else factory)
+        return super().cursor(_LoopCursor if factory is None else factory)
 
     async def patiently(self, attempt: Any) -> Any:
         """Call ``attempt`` until the database is not locked. Raises ``Contended`` at the deadline."""
@@ -98,7 +98,7 @@ class LoopConnection(sqlite3.Connection):
             woken = True
 
 
-class LoopDialect(SQLiteDialect_pysqlite):
+class _LoopDialect(SQLiteDialect_pysqlite):
     """The unit of work begins and ends transactions; for SQLAlchemy, one is what follows the unit's savepoint."""
 
     driver = "partita"
@@ -131,4 +131,4 @@ class LoopDialect(SQLiteDialect_pysqlite):
         return connection
 
 
-registry.register("sqlite.partita", __name__, "LoopDialect")
+registry.register("sqlite.partita", __name__, "_LoopDialect")

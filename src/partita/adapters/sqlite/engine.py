@@ -26,7 +26,7 @@ from partita.core.errors import DatabaseUnavailable, SerializationFailure, Start
 from partita.data.pool import Pool
 from partita.ports.engine import SAVEPOINT, Mode, OutboxRow, Verdict, Versions
 
-__all__ = ["SqliteEngine", "open_sqlite"]
+__all__ = ["SqliteEngine", "SqliteTransaction", "open_sqlite"]
 
 T = TypeVar("T")
 
