@@ -42,6 +42,7 @@ from partita import (
 from partita.adapters.http.client import HttpTransport
 from partita.adapters.http.server import HttpServer
 from partita.contract.contract import compiled
+from partita.core.call import transaction
 from partita.ports.units import NoUnits
 from partita.rpc import names
 from partita.rpc.app import Identified, ServiceApp
@@ -169,6 +170,9 @@ class Things(Contract, Protocol, name="things"):
     @get("/forever", access=PUBLIC)
     def forever(self) -> AsyncIterator[Line]: ...
 
+    @get("/transacting", access=PUBLIC)
+    def transacting(self) -> AsyncIterator[int]: ...
+
     @get("/wait", access=PUBLIC, timeout=0.05)
     async def wait(self) -> None: ...
 
@@ -267,6 +271,11 @@ class ThingsService(Things):
                 await asyncio.sleep(0)
         finally:
             self.cancelled.set()
+
+    async def transacting(self) -> AsyncIterator[int]:
+        for number in range(3):
+            with transaction("a test's transaction"):
+                yield number
 
     async def wait(self) -> None:
         self.entered.set()

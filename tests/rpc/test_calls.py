@@ -26,7 +26,7 @@ from partita import (
     Unauthenticated,
     pages,
 )
-from partita.core.call import Invocation, handling, transaction
+from partita.core.call import Invocation, current_invocation, handling, open_transaction, transaction
 from partita.core.trace import TraceContext
 
 ID = UUID(int=7)
@@ -334,3 +334,13 @@ async def test_structs_are_not_shared(placement: Any) -> None:
     basket = ours.Basket(lines=(ours.Line(sku="a", quantity=1),))
     assert (await placement.client().buy(basket)) is not basket
     assert msgspec.structs.asdict(basket)["note"] is None
+
+
+async def test_a_stream_leaves_its_readers_context_alone(placement: Any) -> None:
+    """Between two items of a stream, its reader is in its own call and in no transaction of the other side."""
+    outer = Invocation("test", "outer")
+    with handling(outer):
+        async for _ in placement.client(caller="test").transacting():
+            assert current_invocation() is outer
+            assert open_transaction() is None
+            await placement.client(caller="test").drop(ID)

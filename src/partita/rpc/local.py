@@ -14,7 +14,8 @@ from partita.rpc.answer import Answer, answer_problem, raise_failure
 from partita.rpc.arguments import Arguments, ReceivedUpload
 from partita.rpc.endpoint import Endpoint
 from partita.rpc.outgoing import Outgoing, outgoing
-from partita.rpc.receiving import decode_result
+from partita.rpc.pump import END, pumped
+from partita.rpc.receiving import decode_item, decode_result
 
 __all__ = ["LocalChannel", "bounded"]
 
@@ -53,16 +54,12 @@ class LocalChannel:
         answer = await endpoint(invocation, arguments)
         if answer.stream is None:
             raise_failure(operation, answer.status, dict(answer.headers), answer.body)
-        decode = operation.decode_result
-        assert decode is not None
-        try:
-            async for item in answer.stream:
-                yield decode(item)
-        except Exception as error:
-            failure = endpoint.failure(error, invocation)
-            raise_failure(operation, failure.status, dict(failure.headers), failure.body)
-        finally:
-            await answer.stream.aclose()  # type: ignore[attr-defined]
+        async with pumped(answer.stream) as queue:
+            while (item := await queue.get()) is not END:
+                if isinstance(item, Exception):
+                    failure = endpoint.failure(item, invocation)
+                    raise_failure(operation, failure.status, dict(failure.headers), failure.body)
+                yield decode_item(operation, item)
 
     def _endpoint(self, operation: Operation) -> Endpoint:
         endpoint = self._endpoints(operation.name)

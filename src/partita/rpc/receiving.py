@@ -11,7 +11,7 @@ from partita.contract.operation import Operation
 from partita.core.errors import BadResponse
 from partita.rpc.answer import raise_failure
 
-__all__ = ["decode_result", "read_events"]
+__all__ = ["decode_item", "decode_result", "read_events"]
 
 EVENT_BYTES_MAX = 1 << 20
 
@@ -38,18 +38,13 @@ async def read_events(operation: Operation, chunks: AsyncIterator[bytes]) -> Asy
 
     An event named ``problem`` is raised. Raises ``BadResponse`` for an event over 1 MiB or an item that does not fit.
     """
-    decode = operation.decode_result
-    assert decode is not None
     event, data = "message", bytearray()
     async for line in _lines(operation, chunks):
         if not line:
             if data and event == "problem":
                 _raise_problem(operation, bytes(data))
             if data and event == "message":
-                try:
-                    yield decode(bytes(data))
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise _bad(operation, f"an item that does not fit its contract: {error}") from None
+                yield decode_item(operation, bytes(data))
             event, data = "message", bytearray()
             continue
         name, _, value = line.partition(b":")
@@ -60,6 +55,15 @@ async def read_events(operation: Operation, chunks: AsyncIterator[bytes]) -> Asy
             data += value
         elif name == b"event":
             event = value.decode("utf-8", "replace")
+
+
+def decode_item(operation: Operation, item: bytes) -> Any:
+    """One item of a stream. Raises ``BadResponse``."""
+    assert operation.decode_result is not None
+    try:
+        return operation.decode_result(item)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _bad(operation, f"an item that does not fit its contract: {error}") from None
 
 
 async def _lines(operation: Operation, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 from partita.core.call import Invocation
 from partita.rpc.answer import JSON, PROBLEM, Answer
 from partita.rpc.endpoint import Endpoint
 from partita.rpc.http import Send
+from partita.rpc.pump import END, pumped
 
 __all__ = ["send_answer"]
 
@@ -19,7 +18,6 @@ log = logging.getLogger("partita.rpc")
 
 HEARTBEAT_S = 15.0
 FIRST_ITEM_S = 0.05
-_END = object()
 
 
 async def send_answer(
@@ -69,15 +67,13 @@ async def _send_download(send: Send, answer: Answer, *, head: bool) -> None:
 async def _send_stream(send: Send, answer: Answer, endpoint: Endpoint, invocation: Invocation) -> None:
     """Server-sent events. What fails at once is answered with its status; what fails later, by an event."""
     assert answer.stream is not None
-    queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=1)
-    pump = asyncio.create_task(_pump(answer.stream, queue))
-    try:
+    async with pumped(answer.stream) as queue:
         item = await _next(queue, FIRST_ITEM_S)
         if isinstance(item, Exception):
             await send_answer(send, endpoint.failure(item, invocation), None, None, head=False)
             return
         await _send_head(send, answer, None)
-        while item is not _END:
+        while item is not END:
             if isinstance(item, Exception):
                 problem = endpoint.failure(item, invocation).body
                 await _send_chunk(send, b"event: problem\ndata: " + problem + b"\n\n")
@@ -85,23 +81,6 @@ async def _send_stream(send: Send, answer: Answer, endpoint: Endpoint, invocatio
             await _send_chunk(send, b": still here\n\n" if item is None else b"data: " + item + b"\n\n")
             item = await _next(queue, HEARTBEAT_S)
         await send({"type": "http.response.body", "body": b""})
-    finally:
-        pump.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await pump
-
-
-async def _pump(stream: AsyncIterator[bytes], queue: asyncio.Queue[Any]) -> None:
-    """Run the handler in one task from its first item to its last."""
-    try:
-        async for item in stream:
-            await queue.put(item)
-    except Exception as error:
-        await queue.put(error)
-    else:
-        await queue.put(_END)
-    finally:
-        await stream.aclose()  # type: ignore[attr-defined]
 
 
 async def _next(queue: asyncio.Queue[Any], seconds: float) -> Any:
