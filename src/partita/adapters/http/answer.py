@@ -45,6 +45,7 @@ class Answer:
         "_parser",
         "_size",
         "_streamed",
+        "_version_known",
         "body",
         "complete",
         "extra",
@@ -57,6 +58,7 @@ class Answer:
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits
         self._parser = HttpResponseParser(self)
+        self._version_known = False
         self.expect(None, head_only=False)
 
     def expect(self, streamed: Streamed | None, *, head_only: bool) -> None:
@@ -135,6 +137,11 @@ class Answer:
                 raise _BreachError(f"the answer has more than {self._limits.headers_max} headers")
 
     def on_headers_complete(self) -> None:
+        if not self._version_known:  # it does not change on a connection
+            version = self._parser.get_http_version()
+            if version not in ("1.1", "1.0"):
+                raise _BreachError(f"the answer is not HTTP/1.1 but HTTP/{version}")
+            self._version_known = True
         self.status = status = self._parser.get_status_code()
         if status < 200:
             self._interims += 1

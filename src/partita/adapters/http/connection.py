@@ -139,11 +139,9 @@ class Connection(asyncio.Protocol):
     def abandon(self, exchange: object) -> None:
         """Break off the exchange, named by its future or its streamed answer, unless it has ended.
 
-        A call that was cancelled may learn of it when the connection serves another already. The connection is reset,
-        by which a server knows at once that the work is not wanted any more.
+        A call that was cancelled may learn of it when the connection serves another already.
         """
         if exchange is self._waiter or exchange is self._streamed:
-            self._reset()
             self._fail(ConnectionLost, "the call was broken off on this side")
 
     def close(self) -> None:
@@ -233,10 +231,16 @@ class Connection(asyncio.Protocol):
         self._owner.release(self)
 
     def _fail(self, kind: type[CallFailed], text: str) -> None:
-        """The connection ends, and the exchange that is on with an error."""
+        """The connection ends, and the exchange that is on with an error.
+
+        With one that is on it is reset, by which the server knows at once that the work is not wanted any more: an
+        orderly close looks to it as if this side had nothing more to send.
+        """
         request, self._request = self._request, None
         waiter, self._waiter = self._waiter, None
         streamed, self._streamed = self._streamed, None
+        if request is not None:
+            self._reset()
         self._close()
         self.resume_writing()
         if request is None:
@@ -283,7 +287,6 @@ class Connection(asyncio.Protocol):
         if self._expires > self._loop.time() + _TIMER_SLACK_S:
             self._expire_at(self._expires)
         elif self._request is not None:
-            self._reset()
             self._fail(DeadlineExceeded, "the deadline passed before the answer was whole")
         else:
             self._close()
