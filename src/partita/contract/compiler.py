@@ -6,17 +6,18 @@ import inspect
 import os
 import re
 import typing
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from partita.contract.access import Access
 from partita.contract.codec import decode_hook, json_decoder, text_decoder
 from partita.contract.operation import DECLARED, Declared, Kind, Operation, Parameter, Place
 from partita.contract.parameters import Cookie, Download, Header, Raw, Upload
 from partita.contract.problem import RESERVED, Problem
-from partita.contract.types import faults_of, is_message_like, is_scalar, strip
+from partita.contract.types import allows_none, faults_of, is_message_like, is_scalar, plain, strip
 from partita.core.errors import Mistake
 
 __all__ = ["compile_operation", "place_of"]
@@ -30,6 +31,7 @@ _OWN_HEADERS = frozenset(
     "transfer-encoding upgrade traceparent tracestate partita-caller partita-deadline-ms".split()
 )
 _MISSING = inspect.Parameter.empty
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def place_of(thing: Callable[..., Any] | type, name: str) -> str:
@@ -83,7 +85,10 @@ class _Compiler:
     def compile(self) -> Operation | None:
         template = self.template()
         signature = inspect.signature(self.function)
-        own = list(signature.parameters.values())[1:]
+        self_first = list(signature.parameters.values())
+        if not self_first or self_first[0].kind not in (inspect.Parameter.POSITIONAL_ONLY, _POSITIONAL):
+            self.refuse("it has no self.", 'Make "self" its first argument.')
+        own = self_first[1:]
         parameters = [found for found in (self.parameter(each, template) for each in own) if found is not None]
         for name in template:
             if name not in {each.name for each in own}:
@@ -125,6 +130,7 @@ class _Compiler:
             return None
         notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
         headers = [note for note in notes if isinstance(note, Header)]
+        self.check_notes(what, hint)
         if name in template:
             place: Place = "path"
             if headers:
@@ -140,8 +146,10 @@ class _Compiler:
             self.bodies.append(name)
         if not self.fits(what, hint, place, many):
             return None
-        if own.default is not _MISSING:
+        if own.default is not _MISSING and place not in ("raw", "upload"):
             self.check_default(what, own.default, hint)
+        if place in ("path", "query", "header", "cookie"):
+            self.check_absent(what, own.default, hint, place, many)
         alias = headers[0].name if headers else name
         if place in ("header", "cookie"):
             self.check_wire_name(what, alias, place)
@@ -196,14 +204,43 @@ class _Compiler:
         return not faults
 
     def check_default(self, what: str, default: Any, hint: Any) -> None:
-        if default is None or default is msgspec.UNSET:
+        if default is msgspec.UNSET:
             return
         try:
             msgspec.convert(default, hint, dec_hook=decode_hook, from_attributes=True)
         except (msgspec.ValidationError, TypeError) as error:
+            why = str(error).replace("`", "")
             self.refuse(
-                f"{what} has the default {default!r}, which does not fit: {error}.", "Change the default or the type."
+                f"{what} has the default {default!r}, which does not fit: {why}.", "Change the default or the type."
             )
+
+    def check_notes(self, what: str, hint: Any) -> None:
+        """Refuse a Header or Cookie that stands where nobody would see it."""
+        inner = [note for arg in get_args(plain(hint)) for note in getattr(arg, "__metadata__", ())]
+        if any(isinstance(note, Header) for note in inner):
+            self.refuse(f"{what} has its header inside of a union.", "Write Annotated[... | None, Header(...)].")
+        notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        for note in (*notes, *inner):
+            if isinstance(note, type) and issubclass(note, Header):
+                self.refuse(f"{what} is a {note.__name__} without a name.", f'Write {note.__name__}("...").')
+
+    def check_absent(self, what: str, default: Any, hint: Any, place: Place, many: bool) -> None:
+        """Refuse what no text can say: None, or no items at all, unless leaving it out means just that."""
+        if many:
+            if default != ():
+                self.refuse(
+                    f"{what} may hold no items, which a query says by leaving it out.", "Give it the default ()."
+                )
+            if get_origin(hint) is Annotated and any(isinstance(note, msgspec.Meta) for note in get_args(hint)[1:]):
+                self.refuse(
+                    f"{what} has a constraint on how often it is given.", "Constrain its items, or use a Message."
+                )
+        elif not allows_none(hint):
+            return
+        elif place == "path":
+            self.refuse(f"{what} stands in the path and may be None.", 'Take "| None" away.')
+        elif default is not None:
+            self.refuse(f"{what} may be None, which a {place} says by leaving it out.", "Give it the default None.")
 
     def check_wire_name(self, what: str, alias: str, place: str) -> None:
         if not _TOKEN.fullmatch(alias):
@@ -261,8 +298,20 @@ class _Compiler:
             self.refuse(f"its timeout is {declared.timeout} s.", "Give it more than 0.")
         if declared.body_max < 1:
             self.refuse(f"its body_max is {declared.body_max} bytes.", "Give it more than 0.")
+        if not isinstance(declared.access, Access):
+            self.refuse(f"its access is {declared.access!r}.", 'Use PUBLIC, USER, INTERNAL or role("...").')
+        elif declared.access == Access():
+            self.refuse("its access lets nobody in.", 'Use PUBLIC, USER, INTERNAL or role("...").')
+        if declared.idempotency not in ("optional", "required", "none"):
+            self.refuse(f"its idempotency is {declared.idempotency!r}.", 'Use "optional", "required" or "none".')
+        if isinstance(declared.raises, type) or not isinstance(declared.raises, Sequence):
+            self.refuse(f"raises is {_spell(declared.raises)}.", "Write a list: raises=[...].")
+        else:
+            self.check_problems(declared.raises)
+
+    def check_problems(self, problems: Sequence[Any]) -> None:
         codes: dict[str, str] = {}
-        for problem in declared.raises:
+        for problem in problems:
             if not (isinstance(problem, type) and issubclass(problem, Problem)):
                 self.refuse(f"raises holds {problem!r}, which is no Problem.", "Derive it from Problem.")
                 continue

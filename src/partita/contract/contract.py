@@ -51,6 +51,10 @@ class Contract(Protocol):
         super().__init_subclass__(**options)
         if Protocol in cls.__bases__:
             _compile(cls, name, prefix, tuple(publishes))
+        elif name or prefix or publishes or Contract in cls.__bases__:
+            place = place_of(cls, cls.__qualname__.rpartition("<locals>.")[2])
+            remedy = f'Write class {cls.__name__}(Contract, Protocol, name="..."); an implementation says no name.'
+            raise ContractRefused([Mistake(place, "it is declared like a contract, and is no Protocol.", remedy)])
 
 
 def compiled(contract: type) -> Compiled:
@@ -81,7 +85,7 @@ def _compile(cls: type, name: str, prefix: str, publishes: tuple[type[Event], ..
     name = name or (inherited.name if inherited else "")
     names = _local_names(cls.__module__)
     place = place_of(cls, cls.__qualname__.rpartition("<locals>.")[2])
-    mistakes = _contract_mistakes(place, name, prefix, publishes, names)
+    mistakes = [*_contract_mistakes(place, name, prefix, publishes, names), *_member_mistakes(cls)]
     operations: dict[str, Operation] = {}
     routes: dict[tuple[str, str], str] = {}
     for method, function in _methods(cls):
@@ -121,6 +125,22 @@ def _methods(cls: type) -> list[tuple[str, Any]]:
     return list(found.items())
 
 
+def _member_mistakes(cls: type) -> list[Mistake]:
+    """What stands in the class and is no operation: nobody could call it from outside."""
+    annotated = inspect.get_annotations(cls)
+    remedy = 'A contract has operations only; begin its name with "_", or put it elsewhere.'
+    mistakes = []
+    for name, value in {**annotated, **vars(cls)}.items():
+        if name.startswith("_") or inspect.isfunction(value) or "ClassVar" in str(value):
+            continue
+        if name in annotated:
+            mistakes.append(Mistake(place_of(cls, f"{cls.__name__}.{name}"), "it is an attribute.", remedy))
+        elif isinstance(value, (property, staticmethod, classmethod)):
+            fact = f"it is a {type(value).__name__}."
+            mistakes.append(Mistake(place_of(cls, f"{cls.__name__}.{name}"), fact, remedy))
+    return mistakes
+
+
 def _contract_mistakes(
     place: str, name: str, prefix: str, publishes: tuple[type[Event], ...], names: dict[str, Any]
 ) -> list[Mistake]:
@@ -131,8 +151,14 @@ def _contract_mistakes(
         mistakes.append(Mistake(place, fact, remedy))
     if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
         mistakes.append(Mistake(place, f"{prefix!r} is no prefix.", 'It looks like "/v1".'))
+    taken: dict[str, str] = {}
     for event in publishes:
         mistakes.extend(_event_mistakes(place, event, names))
+        declared = getattr(event, "__partita__", {}).get("name", "")
+        other = taken.setdefault(declared, getattr(event, "__name__", ""))
+        if declared and other != getattr(event, "__name__", ""):
+            fact = f"{other} and {event.__name__} have the name {declared!r}."
+            mistakes.append(Mistake(place, fact, "Give each event its own."))
     return mistakes
 
 

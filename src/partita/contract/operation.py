@@ -30,7 +30,7 @@ class Declared:
     method: str
     path: str
     access: Access
-    raises: tuple[type[Problem], ...]
+    raises: Sequence[type[Problem]]
     timeout: float
     status: int | None
     body_max: int
@@ -74,7 +74,7 @@ def _verb(method: str) -> Verb:
             method=method,
             path=path,
             access=access,
-            raises=tuple(raises),
+            raises=raises,
             timeout=timeout,
             status=status,
             body_max=body_max,

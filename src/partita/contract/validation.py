@@ -7,27 +7,65 @@ import dataclasses
 import re
 import typing
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
 from partita.contract.codec import decode_hook
 from partita.contract.problems import FieldError
+from partita.contract.types import plain
+from partita.core.secret import Secret
 
 __all__ = ["ERRORS_MAX", "field_errors"]
 
 ERRORS_MAX = 100
-_PLACE = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
+NAME_CHARS_MAX = 100
+DETAIL_CHARS_MAX = 300
+_PLACE = re.compile(r" - at `(?:key(?:` in `)?)?\$?([^`]*)`$")
 
 
-def field_errors(wanted: Any, raw: Any, where: str = "body") -> tuple[FieldError, ...]:
+def field_errors(wanted: Any, raw: Any, where: str = "body", refusal: str = "") -> tuple[FieldError, ...]:
     """What is wrong with ``raw`` (as read from JSON, untyped) as a ``wanted``: at most 100 errors, each with its path.
 
-    Empty where nothing is wrong.
+    ``refusal`` is what the decoder said of the bytes. It stands in where the value itself shows no fault: of a key
+    that comes twice, only the last is left in ``raw``, and the decoder may have refused the first. Without it the
+    result is empty where nothing is wrong.
     """
     found: list[FieldError] = []
     _check(wanted, raw, where, found)
-    return tuple(found[:ERRORS_MAX])
+    if refusal and not found:
+        found.append(_refused(where, refusal))
+    return tuple(found)
+
+
+def _add(found: list[FieldError], path: str, detail: str) -> None:
+    if len(found) < ERRORS_MAX:
+        if len(detail) > DETAIL_CHARS_MAX:
+            detail = f"{detail[:DETAIL_CHARS_MAX]}..."
+        found.append(FieldError(path=path, detail=detail))
+
+
+def _below(path: str, name: str) -> str:
+    """The path of a field. Names that a sender made up are shortened."""
+    return f"{path}.{name[:NAME_CHARS_MAX]}..." if len(name) > NAME_CHARS_MAX else f"{path}.{name}"
+
+
+def _refused(path: str, refusal: str) -> FieldError:
+    """The decoder's own message, with the place that it names."""
+    place = _PLACE.search(refusal)
+    deeper = place.group(1).replace("[...]", "[]") if place is not None else ""
+    one: list[FieldError] = []
+    _add(one, path + deeper, _words(_PLACE.sub("", refusal)))
+    return one[0]
+
+
+def _words(refusal: str) -> str:
+    """The decoder's message as a person would say it."""
+    missing = re.fullmatch(r"Object missing required field `(.*)`", refusal)
+    if missing is not None:
+        return f"{missing.group(1)} is missing"
+    text = refusal.replace("`", "")
+    return text[:1].lower() + text[1:]
 
 
 def _check(wanted: Any, raw: Any, path: str, found: list[FieldError]) -> None:
@@ -44,34 +82,23 @@ def _check(wanted: Any, raw: Any, path: str, found: list[FieldError]) -> None:
     before = len(found)
     _descend(wanted, raw, path, found)
     if len(found) == before:
-        place = _PLACE.search(refusal)
-        deeper = place.group(1) if place is not None else ""
-        found.append(FieldError(path=path + deeper.replace("[...]", "[]"), detail=_words(_PLACE.sub("", refusal))))
-
-
-def _words(refusal: str) -> str:
-    """The decoder's message as a person would say it."""
-    missing = re.fullmatch(r"Object missing required field `(.*)`", refusal)
-    if missing is not None:
-        return f"{missing.group(1)} is missing"
-    text = refusal.replace("`", "")
-    return text[:1].lower() + text[1:]
+        found.append(_refused(path, refusal))
 
 
 def _descend(wanted: Any, raw: Any, path: str, found: list[FieldError]) -> None:
     """Look into a value that is wrong somewhere: its fields, its items, or the one type of a union that it can be."""
+    wanted = plain(wanted)
     origin, args = get_origin(wanted), get_args(wanted)
-    if origin is Annotated:
-        _descend(args[0], raw, path, found)
-    elif origin in (Union, UnionType):
+    if origin in (Union, UnionType):
         chosen = _choose([arg for arg in args if arg is not type(None)], raw)
         if chosen is not None:
             _check(chosen, raw, path, found)
-    elif origin in (tuple, frozenset) and isinstance(raw, list):
-        _items(args, raw, path, found, fixed=origin is tuple and not (len(args) == 2 and args[1] is Ellipsis))
-    elif origin is collections.abc.Mapping and isinstance(raw, dict):
-        for key, value in raw.items():
-            _check(args[1], value, f"{path}.{key}", found)
+    elif origin in (tuple, frozenset):
+        if isinstance(raw, list):
+            _items(args, raw, path, found, fixed=origin is tuple and not (len(args) == 2 and args[1] is Ellipsis))
+    elif origin is collections.abc.Mapping:
+        if isinstance(raw, dict):
+            _mapping(args, raw, path, found)
     elif isinstance(origin or wanted, type):
         _fields(wanted, origin or wanted, raw, path, found)
 
@@ -80,7 +107,21 @@ def _items(args: tuple[Any, ...], raw: list[Any], path: str, found: list[FieldEr
     if fixed and len(args) != len(raw):
         return
     for index, item in enumerate(raw):
+        if len(found) >= ERRORS_MAX:
+            return
         _check(args[index] if fixed else args[0], item, f"{path}[{index}]", found)
+
+
+def _mapping(args: tuple[Any, ...], raw: dict[str, Any], path: str, found: list[FieldError]) -> None:
+    for key, value in raw.items():
+        if len(found) >= ERRORS_MAX:
+            return
+        below = _below(path, "***" if args[0] is Secret else key)
+        try:
+            msgspec.convert({key: None}, typing.Mapping[args[0], None], dec_hook=decode_hook, str_keys=True)  # type: ignore[valid-type]
+        except (ValueError, TypeError) as error:
+            _add(found, below, f"the key: {_words(_PLACE.sub('', str(error)))}")
+        _check(args[1], value, below, found)
 
 
 def _choose(members: list[Any], raw: Any) -> Any:
@@ -88,24 +129,36 @@ def _choose(members: list[Any], raw: Any) -> Any:
     if isinstance(raw, dict):
         objects = [each for each in members if _is_object(each)]
         if len(objects) > 1:
-            objects = [each for each in objects if _tag_fits(get_origin(each) or each, raw)]
+            objects = [each for each in objects if _tag_fits(_class_of(each), raw)]
         return objects[0] if len(objects) == 1 else None
     if isinstance(raw, list):
-        lists = [each for each in members if get_origin(_plain(each)) in (tuple, frozenset)]
+        lists = [each for each in members if _is_array(each)]
         return lists[0] if len(lists) == 1 else None
     rest = [each for each in members if each is not msgspec.UnsetType]
     return rest[0] if len(rest) == 1 else None
 
 
-def _plain(wanted: Any) -> Any:
-    return get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+def _class_of(wanted: Any) -> Any:
+    wanted = plain(wanted)
+    return get_origin(wanted) or wanted
 
 
 def _is_object(wanted: Any) -> bool:
-    cls = get_origin(_plain(wanted)) or _plain(wanted)
+    cls = _class_of(wanted)
     if cls is collections.abc.Mapping:
         return True
-    return isinstance(cls, type) and (issubclass(cls, msgspec.Struct) or dataclasses.is_dataclass(cls))
+    if not isinstance(cls, type):
+        return False
+    if issubclass(cls, msgspec.Struct):
+        return not cls.__struct_config__.array_like
+    return dataclasses.is_dataclass(cls)
+
+
+def _is_array(wanted: Any) -> bool:
+    cls = _class_of(wanted)
+    if not isinstance(cls, type):
+        return False
+    return issubclass(cls, (tuple, frozenset)) or (issubclass(cls, msgspec.Struct) and cls.__struct_config__.array_like)
 
 
 def _tag_fits(cls: Any, raw: dict[str, Any]) -> bool:
@@ -114,22 +167,37 @@ def _tag_fits(cls: Any, raw: dict[str, Any]) -> bool:
 
 
 def _fields(wanted: Any, cls: type, raw: Any, path: str, found: list[FieldError]) -> None:
-    if issubclass(cls, msgspec.Struct) and isinstance(raw, dict):
-        _struct(wanted, cls, raw, path, found)
-    elif dataclasses.is_dataclass(cls) and isinstance(raw, dict):
-        hints = typing.get_type_hints(cls, include_extras=True)
-        for field in dataclasses.fields(cls):
-            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            _field(field.name, hints[field.name], required, raw, path, found)
+    if issubclass(cls, msgspec.Struct):
+        if isinstance(raw, dict) and not cls.__struct_config__.array_like:
+            _struct(wanted, cls, raw, path, found)
+        elif isinstance(raw, list) and cls.__struct_config__.array_like and cls.__struct_config__.tag is None:
+            fields = msgspec.structs.fields(wanted)
+            _positions([(field.encode_name, field.type, field.required) for field in fields], raw, path, found)
+    elif dataclasses.is_dataclass(cls):
+        if isinstance(raw, dict):
+            hints = typing.get_type_hints(cls, include_extras=True)
+            for field in dataclasses.fields(cls):
+                required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+                _field(field.name, hints[field.name], required, raw, path, found)
     elif issubclass(cls, tuple) and isinstance(raw, list):
-        types = list(typing.get_type_hints(cls, include_extras=True).values())
-        for index, (item, hint) in enumerate(zip(raw, types, strict=False)):
-            _check(hint, item, f"{path}[{index}]", found)
+        hints = typing.get_type_hints(cls, include_extras=True)
+        defaults = getattr(cls, "_field_defaults", {})
+        names = getattr(cls, "_fields", ())
+        _positions([(name, hints.get(name, Any), name not in defaults) for name in names], raw, path, found)
+
+
+def _positions(fields: list[tuple[str, Any, bool]], raw: list[Any], path: str, found: list[FieldError]) -> None:
+    """Fields that stand one after the other in an array."""
+    for index, (name, hint, required) in enumerate(fields):
+        if index < len(raw):
+            _check(hint, raw[index], f"{path}[{index}]", found)
+        elif required:
+            _add(found, f"{path}[{index}]", f"{name} is missing")
 
 
 def _struct(wanted: Any, cls: type[msgspec.Struct], raw: dict[str, Any], path: str, found: list[FieldError]) -> None:
     config = cls.__struct_config__
-    if config.tag is not None and not _tag_fits(cls, raw):
+    if config.tag is not None and not _tag_fits(cls, raw) and config.tag_field in raw:
         return  # of another kind: what its fields are is not the matter
     fields = msgspec.structs.fields(wanted)
     for field in fields:
@@ -137,12 +205,14 @@ def _struct(wanted: Any, cls: type[msgspec.Struct], raw: dict[str, Any], path: s
     if config.forbid_unknown_fields:
         known = {field.encode_name for field in fields} | ({config.tag_field} if config.tag is not None else set())
         for name in raw:
+            if len(found) >= ERRORS_MAX:
+                return
             if name not in known:
-                found.append(FieldError(path=f"{path}.{name}", detail="unknown field"))
+                _add(found, _below(path, name), "unknown field")
 
 
 def _field(name: str, hint: Any, required: bool, raw: dict[str, Any], path: str, found: list[FieldError]) -> None:
     if name in raw:
         _check(hint, raw[name], f"{path}.{name}", found)
     elif required:
-        found.append(FieldError(path=f"{path}.{name}", detail="missing"))
+        _add(found, f"{path}.{name}", "missing")
