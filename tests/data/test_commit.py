@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from partita.core.call import Invocation
-from partita.core.errors import CommitUnknown, SerializationFailure
+from partita.core.errors import CommitUnknown, Contended, DatabaseUnavailable, SerializationFailure, TransactionAborted
 from partita.data.work import State
+from partita.ports.engine import Mode
 
 GATE = 42
 # COMMIT waits in a deferred trigger for a lock that the test holds: in the middle of it for as long as the test wants.
@@ -130,13 +131,61 @@ async def test_idle_connections_that_the_server_closed_are_replaced(postgres_ben
     assert await postgres_bench.amounts() == {"nail": 1}
 
 
+async def test_a_connection_lost_before_the_commit(postgres_bench: Any) -> None:
+    """A connection that is lost while a handler works: nothing was executed, and the caller may try again."""
+
+    async def handler() -> None:
+        session = postgres_bench.db.session
+        session.add(postgres_bench.Item(name="nail"))
+        await session.flush()
+        pid = await session.scalar(text("SELECT pg_backend_pid()"))
+        other = await asyncpg.connect(postgres_bench.url)
+        await other.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+        await other.close()
+        await session.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnavailable, match="connection to the database was lost") as caught:
+        await postgres_bench.handle(handler)
+    assert caught.value.may_have_executed is False
+    assert await postgres_bench.amounts() == {}
+
+
+async def test_a_lock_that_does_not_come_free_is_contention(postgres_bench: Any) -> None:
+    """PostgreSQL gives up waiting for a row after ``lock_timeout``; the caller is told as on SQLite."""
+    await postgres_bench.insert(nail=0)
+    other = await asyncpg.connect(postgres_bench.url)
+    async with other.transaction():
+        await other.execute("UPDATE item SET amount = 1")
+
+        async def handler() -> None:
+            await postgres_bench.db.session.execute(text("SET LOCAL lock_timeout = '20ms'"))
+            await postgres_bench.db.session.execute(text("UPDATE item SET amount = 2"))
+
+        with pytest.raises(Contended, match="a lock did not come free"):
+            await postgres_bench.handle(handler)
+    await other.close()
+
+
+async def test_the_answer_to_commit_is_read(postgres_bench: Any) -> None:
+    """PostgreSQL answers COMMIT with ROLLBACK where a statement failed; past every other check, that is an error."""
+    transaction = await postgres_bench.engine.begin(Mode.WRITE, float("inf"))
+    driver = transaction.connection.connection.driver_connection
+    with pytest.raises(asyncpg.PostgresError):
+        await driver.execute("SELECT nothing")
+    with pytest.raises(TransactionAborted, match="answered COMMIT with ROLLBACK"):
+        await transaction.commit()
+    await transaction.release()
+
+
 async def test_a_cancelled_statement_leaves_a_connection_that_works(postgres_bench: Any) -> None:
     """A cancellation in a statement rolls back, and the connection serves the next unit of work."""
     started = asyncio.Event()
+    server_sides: list[int] = []
 
     async def handler() -> None:
         postgres_bench.db.session.add(postgres_bench.Item(name="nail"))
         await postgres_bench.db.session.flush()
+        server_sides.append(await postgres_bench.db.session.scalar(text("SELECT pg_backend_pid()")))
         started.set()
         await postgres_bench.db.session.execute(text("SELECT pg_sleep(60)"))
 
@@ -147,15 +196,12 @@ async def test_a_cancelled_statement_leaves_a_connection_that_works(postgres_ben
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    async def sessions() -> int:
-        return int(
-            await postgres_bench.db.session.scalar(
-                text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'partita stock'")
-            )
-        )
+    async def next_one() -> None:
+        server_sides.append(await postgres_bench.db.session.scalar(text("SELECT pg_backend_pid()")))
 
     assert await postgres_bench.amounts() == {}
-    assert await postgres_bench.handle(sessions) == 1
+    await postgres_bench.handle(next_one)
+    assert server_sides[0] == server_sides[1]
 
 
 async def test_a_cancellation_before_the_commit_rolls_back(bench: Any) -> None:

@@ -11,11 +11,24 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Integer, MetaData, String, Table, Uuid, inspect
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Column,
+    Enum,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    inspect,
+)
 
 from partita.core.errors import StartFailed
 from partita.data import UtcDateTime
-from partita.data.migrations import create_tables, head_of, pending_changes, revision, upgrade
+from partita.data.migrations import create_tables, head_of, pending_changes, revision, revision_on, upgrade
 from partita.runtime.engines import open_engine
 
 
@@ -182,6 +195,22 @@ def test_two_migrations_with_one_number_are_refused(history: Path) -> None:
     (history / "versions" / "0001_other.py").rename(history / "versions" / "other.py")
     with pytest.raises(StartFailed, match=r"other\.py: a migration is named by number"):
         head_of(history)
+
+
+async def test_tables_for_postgresql_alone(postgres_database: str, tmp_path: Path) -> None:
+    """Types that only PostgreSQL has are compared there; on SQLite's scratch database their history is refused."""
+    tables = MetaData()
+    Table("basket", tables, Column("id", Integer, primary_key=True), Column("tags", ARRAY(String)))
+    directory = tmp_path / "migrations"
+    engine = await open_engine(postgres_database, name="carts")
+    written = await revision_on(engine, directory, tables, "Baskets")
+    assert written is not None
+    assert "postgresql.ARRAY" in written.read_text() or "sa.ARRAY" in written.read_text()
+    assert await revision_on(engine, directory, tables, "Nothing") is None
+    assert (await engine.versions()).service == "0001"
+    await engine.close()
+    with pytest.raises(StartFailed, match="scratch database on SQLite"):
+        revision(directory, tables, "More")
 
 
 def test_a_message_is_asked_for(tmp_path: Path) -> None:

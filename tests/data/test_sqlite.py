@@ -81,6 +81,36 @@ async def test_a_writer_with_a_stale_snapshot_is_run_again_in_turn(sqlite_bench:
     assert max(runs.count(number) for number in range(8)) == 2
 
 
+async def test_a_second_run_has_the_lock_before_it_reads(sqlite_bench: Any, until: Any) -> None:
+    """While the run after a lost one works, from its first read on, other writers wait: it cannot lose again."""
+    bench = sqlite_bench
+    await bench.insert(nail=0)
+    runs = 0
+    writers: list[asyncio.Task[None]] = []
+
+    async def write() -> None:
+        async def handler() -> None:
+            await bench.db.session.execute(update(bench.Item).values(amount=bench.Item.amount + 10))
+
+        await bench.handle(handler)
+
+    async def handler() -> None:
+        nonlocal runs
+        runs += 1
+        item = (await bench.db.session.scalars(select(bench.Item))).one()
+        writers.append(asyncio.create_task(write()))
+        if runs == 1:
+            await writers[0]
+        else:
+            await until(lambda: bench.engine.turns.waiting == 1)
+        item.amount += 1
+
+    await bench.handle(handler)
+    await writers[1]
+    assert runs == 2
+    assert await bench.amounts() == {"nail": 21}
+
+
 async def test_another_process_holds_the_lock(sqlite_bench: Any, until: Any) -> None:
     """A writer waits for another process without blocking the loop, and goes on when that one commits."""
     bench = sqlite_bench

@@ -264,6 +264,29 @@ async def test_a_swallowed_serialization_failure_is_run_again(bench: Any) -> Non
     assert await bench.amounts() == {"nail": 11}
 
 
+async def test_a_failure_swallowed_inside_a_savepoint_is_run_again(bench: Any) -> None:
+    """Going back to a savepoint mends the transaction, not the snapshot that was too old."""
+    await bench.insert(nail=0)
+    runs = 0
+
+    async def handler() -> None:
+        nonlocal runs
+        runs += 1
+        session = bench.db.session
+        item = await session.scalar(select(bench.Item))
+        if runs == 1:
+            await asyncio.create_task(_set_amount(bench, 10))
+        try:
+            async with session.begin_nested():
+                await session.execute(update(bench.Item).values(amount=item.amount + 1))
+        except SerializationFailure:
+            assert runs == 1
+
+    await bench.handle(handler)
+    assert runs == 2
+    assert await bench.amounts() == {"nail": 11}
+
+
 async def _set_amount(bench: Any, amount: int) -> None:
     # A context without the handler's transaction, as another caller has.
     async def handler() -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from partita.core.errors import StartFailed
 from partita.ports.engine import Engine
 
-__all__ = ["create_tables", "head_of", "pending_changes", "revision", "upgrade"]
+__all__ = ["create_tables", "head_of", "pending_changes", "revision", "revision_on", "upgrade"]
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.py")
 
@@ -66,6 +66,20 @@ def revision(directory: Path, tables: MetaData, message: str) -> Path | None:
     from partita.data.revisions import write_revision
 
     return write_revision(directory, tables, message, previous=head_of(directory))
+
+
+async def revision_on(engine: Engine, directory: Path, tables: MetaData, message: str) -> Path | None:
+    """The same, compared on the database of ``engine``, which is brought up to date first.
+
+    For a service whose tables only PostgreSQL knows. Use a database that holds nothing else.
+    """
+    await upgrade(engine, directory)
+    from partita.data.revisions import write_next
+
+    previous = head_of(directory)
+    return await engine.migrate(
+        lambda connection: write_next(connection, directory, tables, message, previous=previous)
+    )
 
 
 def pending_changes(directory: Path, tables: MetaData, scratch: Path) -> list[str]:

@@ -15,12 +15,13 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 from partita.core.errors import StartFailed
 
-__all__ = ["describe_changes", "run_upgrade", "write_revision"]
+__all__ = ["describe_changes", "run_upgrade", "write_next", "write_revision"]
 
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -42,23 +43,27 @@ def run_upgrade(connection: Connection, *, directory: Path) -> None:
 
 
 def write_revision(directory: Path, tables: MetaData, message: str, *, previous: str | None) -> Path | None:
-    """The next file of the history, or ``None``."""
+    """The next file of the history, compared on a scratch database. ``None`` where nothing has changed."""
+    with tempfile.TemporaryDirectory(prefix="partita-migrate-") as folder:
+        with _scratch(directory, Path(folder) / "scratch.sqlite") as connection:
+            return write_next(connection, directory, tables, message, previous=previous)
+
+
+def write_next(
+    connection: Connection, directory: Path, tables: MetaData, message: str, *, previous: str | None
+) -> Path | None:
+    """The next file of the history: what lies between the database of ``connection`` and ``tables``."""
     subject = " ".join(message.split()).rstrip(".")
     if not re.search(r"\w", subject):
         raise StartFailed("A migration needs a message that says what changes, in a few words.")
-    versions = directory / "versions"
-    versions.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="partita-migrate-") as folder:
-        with _scratch(directory, Path(folder) / "scratch.sqlite") as connection:
-            context = _comparison(connection, tables)
-            operations = produce_migrations(context, tables).upgrade_ops
-            if operations is None or operations.is_empty():
-                return None
-            code = render_python_code(
-                operations, render_as_batch=True, render_item=_render_item, migration_context=context
-            )
+    context = _comparison(connection, tables)
+    operations = produce_migrations(context, tables).upgrade_ops
+    if operations is None or operations.is_empty():
+        return None
+    code = render_python_code(operations, render_as_batch=True, render_item=_render_item, migration_context=context)
     code = re.sub(r"^\s*# ### .*### *\n?", "", code, flags=re.MULTILINE).strip()
     imports = "from sqlalchemy.dialects import postgresql\n" if "postgresql." in code else ""
+    (directory / "versions").mkdir(parents=True, exist_ok=True)
     written = _script(directory).generate_revision(
         f"{int(previous or 0) + 1:04d}", subject, head=previous or "base", upgrades=code, imports=imports
     )
@@ -103,7 +108,13 @@ def _script(directory: Path) -> ScriptDirectory:
 def _comparison(connection: Connection, tables: MetaData) -> MigrationContext:
     return MigrationContext.configure(
         connection,
-        opts={"target_metadata": tables, "compare_type": True, "render_as_batch": True, "render_item": _render_item},
+        opts={
+            "target_metadata": tables,
+            "compare_type": True,
+            "render_as_batch": True,
+            "render_item": _render_item,
+            "include_name": lambda name, kind, _: kind != "table" or not str(name).startswith("partita_"),
+        },
     )
 
 
@@ -113,7 +124,14 @@ def _scratch(directory: Path, file: Path) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             if (directory / "versions").is_dir():
-                run_upgrade(connection, directory=directory)
+                try:
+                    run_upgrade(connection, directory=directory)
+                except SQLAlchemyError as error:
+                    raise StartFailed(
+                        f"The migrations in {directory} cannot be applied to a scratch database on SQLite: "
+                        f"{str(error).splitlines()[0]}. A service for PostgreSQL alone is compared on a scratch "
+                        "database there."
+                    ) from error
             yield connection
     finally:
         engine.dispose()

@@ -10,8 +10,11 @@ from enum import Enum
 from partita.contract.message import Event
 from partita.core.call import NO_DEADLINE, Invocation
 from partita.core.errors import (
+    Contended,
+    DatabaseUnavailable,
     DeadlineExceeded,
     Misuse,
+    PartitaError,
     SerializationFailure,
     TransactionAborted,
     UnitEnded,
@@ -128,7 +131,7 @@ class Work:
         """Before every statement."""
         self.check()
         if self._aborted or (self.transaction is not None and not self.transaction.is_alive):
-            raise self.aborted_error()
+            raise self._broken()
 
     def has_refused(self, error: BaseException) -> bool:
         """Whether the error comes from here, and no statement has reached the database."""
@@ -149,7 +152,14 @@ class Work:
                     f"{self.name}: a write in db.read(), which only reads. Use db.session in a handler, or "
                     "`async with db.unit() as session`."
                 )
-            case _:
+            case Verdict.LOCKED:
+                return Contended(
+                    f"{self.name}: a lock did not come free in time ({error}). Nothing was executed. Look for a "
+                    "transaction that stays open long."
+                )
+            case Verdict.LOST:
+                return self._lost()
+            case Verdict.FAILED:
                 return None
 
     def recovered(self) -> None:
@@ -162,6 +172,12 @@ class Work:
             f"{self.name}: a statement failed earlier, and what this transaction did is undone. A statement that may "
             "fail goes into `async with session.begin_nested()`; COMMIT and ROLLBACK are not for handlers."
         )
+
+    def _broken(self) -> PartitaError:
+        return self._lost() if self.transaction is not None and self.transaction.is_lost else self.aborted_error()
+
+    def _lost(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"{self.name}: the connection to the database was lost. Nothing was executed.")
 
     # --- its course -------------------------------------------------------------------------------------------------
 
@@ -232,7 +248,7 @@ class Work:
         if self.transaction is None:
             return
         if self._aborted or not self.transaction.is_alive:
-            raise self.aborted_error()
+            raise self._broken()
         if self._invocation is not None and self._invocation.deadline <= time.monotonic():
             raise DeadlineExceeded(
                 f"{self.name}: the deadline passed before COMMIT. Nothing was executed.",

@@ -46,6 +46,12 @@ class Verdict(Enum):
     READ_ONLY = "read-only"
     """A write in a transaction that reads."""
 
+    LOCKED = "locked"
+    """A lock was not had in the time that the database allows."""
+
+    LOST = "lost"
+    """The connection is gone, and the transaction with it. Before COMMIT that means: nothing was executed."""
+
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """An event as it stands in ``partita_outbox``. ``id`` is given by the database; 0 before."""
@@ -78,6 +84,11 @@ class Transaction(Protocol):
     @property
     def is_alive(self) -> bool:
         """Whether the driver still is inside the transaction. Costs no round trip."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone."""
         ...
 
     async def append(self, rows: Sequence[OutboxRow]) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 from partita.adapters.json import json_dumps, json_loads
 from partita.adapters.postgresql.dialect import DRIVER
 from partita.adapters.postgresql.schema import STEPS, framework_version, upgrade_framework
-from partita.adapters.postgresql.transaction import AGAIN, PostgresTransaction, sqlstate
+from partita.adapters.postgresql.transaction import AGAIN, LOST, PostgresTransaction, original, sqlstate
 from partita.core.errors import DatabaseUnavailable, StartFailed
 from partita.data.pool import Pool
 from partita.ports.engine import Mode, OutboxRow, Verdict, Versions
@@ -57,7 +57,7 @@ class PostgresEngine:
     def __init__(self, url: str | URL, *, name: str, size: int = 10) -> None:
         self.name = name
         self._url = make_url(url).set(drivername="postgresql+asyncpg")
-        self._pool: Pool[PostgresTransaction] = Pool(self._connect, name=f"{name} ({self._place})", size=size)
+        self.pool: Pool[PostgresTransaction] = Pool(self._connect, name=f"{name} ({self._place})", size=size)
         self._engine = create_async_engine(
             self._url.set(drivername=DRIVER),
             poolclass=NullPool,
@@ -79,7 +79,7 @@ class PostgresEngine:
     async def begin(self, mode: Mode, deadline: float) -> PostgresTransaction:
         """Take a connection and begin. A connection that the server has closed meanwhile is replaced."""
         while True:
-            transaction = await self._pool.take(deadline)
+            transaction = await self.pool.take(deadline)
             fresh = not transaction.was_used
             try:
                 await transaction.begin(mode)
@@ -96,9 +96,14 @@ class PostgresEngine:
     def judge(self, error: BaseException) -> Verdict:
         """By SQLSTATE."""
         state = sqlstate(error)
+        if state is None:
+            lost = isinstance(original(error), asyncpg.InterfaceError | OSError)
+            return Verdict.LOST if lost else Verdict.FAILED
         if state in AGAIN:
             return Verdict.AGAIN
-        return Verdict.READ_ONLY if state == "25006" else Verdict.FAILED
+        if state.startswith(LOST):
+            return Verdict.LOST
+        return {"25006": Verdict.READ_ONLY, "55P03": Verdict.LOCKED}.get(state, Verdict.FAILED)
 
     async def read_outbox(self) -> list[OutboxRow]:
         """What stands in the outbox, in order."""
@@ -148,7 +153,7 @@ class PostgresEngine:
 
     async def close(self) -> None:
         """Close every connection."""
-        for transaction in self._pool.drain():
+        for transaction in self.pool.drain():
             await transaction.close()
         await self._engine.dispose()
 
@@ -162,7 +167,7 @@ class PostgresEngine:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
             raise DatabaseUnavailable(self._unreachable(error)) from error
         driver: Any = connection.connection.driver_connection
-        return PostgresTransaction(self._pool, connection, driver, self.name)
+        return PostgresTransaction(self.pool, connection, driver, self.name)
 
     @asynccontextmanager
     async def _direct(self) -> AsyncIterator[asyncpg.Connection]:

@@ -13,10 +13,13 @@ from partita.core.errors import CommitUnknown, SerializationFailure, Transaction
 from partita.data.pool import Pool
 from partita.ports.engine import SAVEPOINT, Mode, OutboxRow
 
-__all__ = ["AGAIN", "PostgresTransaction", "sqlstate"]
+__all__ = ["AGAIN", "LOST", "PostgresTransaction", "original", "sqlstate"]
 
 AGAIN = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected."""
+
+LOST = ("08", "57P", "25P03", "25P04")
+"""Connection exceptions, shutdowns, and the timeouts that end a session."""
 
 COMMIT_S_MAX = 30.0
 """After so long without an answer to COMMIT the outcome counts as unknown."""
@@ -28,7 +31,7 @@ _log = logging.getLogger("partita.data")
 _BEGIN = {
     Mode.WRITE: f"BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT {SAVEPOINT}",
     Mode.AGAIN: f"BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT {SAVEPOINT}",
-    # Why not SERIALIZABLE: see docs/decisions/0101-isolation.md.
+    # Why not SERIALIZABLE: see docs/decisions/0010-units-of-work.md.
     Mode.READ: f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SAVEPOINT {SAVEPOINT}",
 }
 
@@ -43,8 +46,14 @@ _INSERT = """
 
 def sqlstate(error: BaseException) -> str | None:
     """The five characters of the SQL standard, of the driver's error or of SQLAlchemy's wrapping of it."""
-    original = getattr(error, "orig", None) or error
-    return getattr(original, "sqlstate", None)
+    return getattr(original(error), "sqlstate", None)
+
+
+def original(error: BaseException) -> BaseException:
+    """The driver's own error, of SQLAlchemy's wrapping of its adapter's wrapping."""
+    found: BaseException = getattr(error, "orig", None) or error
+    cause = found.__cause__
+    return cause if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) else found
 
 
 class PostgresTransaction:
@@ -104,7 +113,7 @@ class PostgresTransaction:
             state = error.sqlstate or ""
             if state in AGAIN:
                 raise SerializationFailure(f"{self._name}: {error}") from error
-            if state.startswith(("08", "57P")):  # connection exceptions, and shutdowns
+            if state.startswith(LOST):
                 raise self._unknown(error) from error
             raise
         except (asyncpg.InterfaceError, OSError, TimeoutError) as error:

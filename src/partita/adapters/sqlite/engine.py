@@ -57,6 +57,11 @@ class SqliteTransaction:
         """Whether SQLite is inside the transaction."""
         return self._driver.in_transaction
 
+    @property
+    def is_lost(self) -> bool:
+        """Never: there is no server that could go away."""
+        return False
+
     async def begin(self, mode: Mode, deadline: float) -> None:
         """BEGIN. A run after one that lost waits for the write lock first, so that it cannot lose again."""
         driver = self._driver
