@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from partita.cli.parts import has_database
+from partita.cli.screen import count, say
 from partita.core.errors import Mistake, SystemRefused
 from partita.data.migrations import pending_changes
 from partita.runtime.tables import migrations_of, tables_of
@@ -18,7 +19,13 @@ from partita.system.target import DEFAULT_TARGET, load_system
 __all__ = ["check"]
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  partita check                         the system in ./system.py
+  partita check examples.shop.system
+"""
+)
 @click.argument("system", default=DEFAULT_TARGET)
 def check(system: str) -> None:
     """Check SYSTEM (module[:attr] or a file): contracts, wiring, imports between services, migrations.
@@ -31,7 +38,8 @@ def check(system: str) -> None:
         raise SystemRefused(mistakes)
     operations = sum(len(member.contract.operations) for member in found.members.values())
     events = sum(len(member.contract.publishes) for member in found.members.values())
-    click.echo(f"{found.name}: {len(found.members)} services, {operations} operations, {events} events. No mistakes.")
+    counts = (count(len(found.members), "service"), count(operations, "operation"), count(events, "event"))
+    say(f"{found.name}: {', '.join(counts)}. No mistakes.")
 
 
 def _migrations(system: System) -> list[Mistake]:

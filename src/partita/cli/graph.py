@@ -6,6 +6,7 @@ import json
 
 import click
 
+from partita.cli.screen import count, say
 from partita.service.declarations import subscriptions_of
 from partita.system.model import System
 from partita.system.target import DEFAULT_TARGET, load_system
@@ -13,7 +14,14 @@ from partita.system.target import DEFAULT_TARGET, load_system
 __all__ = ["graph"]
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  partita graph examples.shop.system
+  partita graph examples.shop.system --format mermaid
+  partita graph --format dot | dot -Tsvg > system.svg
+"""
+)
 @click.argument("system", default=DEFAULT_TARGET)
 @click.option(
     "--format", "style", type=click.Choice(["text", "mermaid", "dot", "json"]), default="text", help="How to draw it."
@@ -22,7 +30,7 @@ def graph(system: str, style: str) -> None:
     """Draw SYSTEM (module[:attr] or a file): calls as arrows, events as dashed arrows."""
     found = load_system(system)
     draw = {"text": _text, "mermaid": _mermaid, "dot": _dot, "json": _json}[style]
-    click.echo(draw(found))
+    say(draw(found))
 
 
 def _calls(system: System) -> list[tuple[str, str]]:
@@ -42,16 +50,19 @@ def _events(system: System) -> list[tuple[str, str, str]]:
 
 def _text(system: System) -> str:
     width = max(len(name) for name in system.members)
-    lines = [f"{system.name}: {len(system.members)} services, in the order of their start", ""]
+    lines = [f"{system.name}: {count(len(system.members), 'service')}, in the order of their start", ""]
     events = _events(system)
     for name in system.order():
         member = system.members[name]
-        calls = ", ".join(sorted(set(member.calls.values()))) or "-"
-        publishes = ", ".join(event.__partita__["name"] for event in member.contract.publishes)
-        lines.append(f"  {name:<{width}}  calls {calls}" + (f"; publishes {publishes}" if publishes else ""))
-        lines += [
-            f"  {'':<{width}}  reacts to {event} of {source}" for source, event, target in events if target == name
-        ]
+        public = sum(not operation.access.is_internal for operation in member.contract.operations.values())
+        facts = [f"{count(len(member.contract.operations), 'operation')}, {public} at the gateway"]
+        if callees := sorted(set(member.calls.values())):
+            facts.append(f"calls {', '.join(callees)}")
+        if member.contract.publishes:
+            facts.append(f"publishes {', '.join(event.__partita__['name'] for event in member.contract.publishes)}")
+        facts += [f"reacts to {event} of {source}" for source, event, target in events if target == name]
+        first, *others = facts
+        lines += [f"  {name:<{width}}  {first}", *(f"  {'':<{width}}  {fact}" for fact in others)]
     return "\n".join(lines)
 
 
@@ -67,8 +78,11 @@ def _mermaid(system: System) -> str:
 
 
 def _dot(system: System) -> str:
-    lines = [f'digraph "{system.name}" {{', "  rankdir=LR; node [shape=box];"]
-    lines += [f'  "{name}";' for name in system.members]
+    lines = [f'digraph "{system.name}" {{', "  rankdir=LR; node [shape=box];", '  "gateway" [shape=ellipse];']
+    for name, member in system.members.items():
+        lines.append(f'  "{name}";')
+        if any(not operation.access.is_internal for operation in member.contract.operations.values()):
+            lines.append(f'  "gateway" -> "{name}";')
     lines += [f'  "{caller}" -> "{callee}";' for caller, callee in _calls(system)]
     lines += [f'  "{a}" -> "{b}" [style=dashed, label="{event}"];' for a, event, b in _events(system)]
     return "\n".join([*lines, "}"])

@@ -9,12 +9,17 @@ from collections.abc import Iterable
 
 import click
 
-__all__ = ["coloured", "say", "tell"]
+__all__ = ["coloured", "count", "say", "tell"]
 
 
 def coloured() -> bool:
     """Whether colours show: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 service``, ``2 services``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def say(lines: str | Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from partita.cli.screen import count
 from partita.control.state import State
 
 __all__ = ["service_table"]
@@ -25,9 +26,17 @@ def service_table(state: State, seconds: float, *, colour: bool = False) -> list
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     top = "  ".join(text.ljust(width) for text, width in zip(header, widths, strict=True)).rstrip()
     rule = "  ".join("-" * width for width in widths)
-    count = f"{len(rows)} service{'s' if len(rows) != 1 else ''}"
     where = "in one process on SQLite" if solo else "each in its own process, behind Envoy"
     ready = f"Ready in {seconds:.1f} s: {state.gateway}"
     if colour:
         top, rule, ready = f"{BOLD}{top}{PLAIN}", f"{DIM}{rule}{PLAIN}", f"{BOLD}{GREEN}{ready}{PLAIN}"
-    return ["", top, rule, *lines, "", f"{state.system}: {count}, {where}. Ctrl-C stops.", ready, ""]
+    return [
+        "",
+        top,
+        rule,
+        *lines,
+        "",
+        f"{state.system}: {count(len(rows), 'service')}, {where}. Ctrl-C stops.",
+        ready,
+        "",
+    ]
