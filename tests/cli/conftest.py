@@ -29,7 +29,7 @@ START_S_MAX = 40.0
 POLL_S = 0.02
 
 
-def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
+def wait_until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
     """Ask at short intervals until the answer is true, and return it; the last answer when time is over."""
     deadline = time.monotonic() + within_s
     while not (found := condition()) and time.monotonic() < deadline:
@@ -89,7 +89,7 @@ class Dev:
 
     def ready(self) -> Dev:
         """Wait until everything runs."""
-        until(lambda: "Ready in" in self.written() or self.process.poll() is not None, START_S_MAX)
+        wait_until(lambda: "Ready in" in self.written() or self.process.poll() is not None, START_S_MAX)
         assert "Ready in" in self.written(), self.written()
         return self
 
@@ -123,7 +123,7 @@ class Dev:
 
     def left(self, within_s: float) -> dict[int, str]:
         """Who of them still runs after so many seconds."""
-        until(lambda: not self.relatives(), within_s)
+        wait_until(lambda: not self.relatives(), within_s)
         return self.relatives()
 
     def request(self, method: str, path: str, **options: Any) -> Answer:
@@ -216,3 +216,21 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dev]]:
 def placed(request: pytest.FixtureRequest, pairs: dict[str, Dev]) -> Dev:
     """The system in one placement, then in the other."""
     return pairs[request.param]
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., Any]:
+    """Ask until the answer is true."""
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def pair_in() -> Callable[[Path], Path]:
+    """Put the system ``pair`` into a folder."""
+    return make_pair
+
+
+@pytest.fixture(scope="session")
+def dev_class() -> type[Dev]:
+    """For fixtures that keep one running for several tests."""
+    return Dev
