@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from partita import Message, Money, Secret
+from partita import FieldError, Invalid, Message, Money, Secret
 
 __all__ = [
     "ASSORTMENT",
@@ -26,6 +26,7 @@ __all__ = [
     "Text",
     "UserRef",
     "Words",
+    "check_card_number",
 ]
 
 CURRENCY = "USD"
@@ -55,6 +56,13 @@ UserRef = PositiveInt | UUID
 # The bounds of a Secret are for the documents; whoever reveals it checks them.
 Password = Annotated[Secret, Meta(extra_json_schema={"minLength": 8, "maxLength": 200})]
 CardNumber = Annotated[Secret, Meta(extra_json_schema={"minLength": 12, "maxLength": 19, "pattern": "^[0-9]+$"})]
+
+
+def check_card_number(card: Secret) -> None:
+    """Raise ``Invalid`` for what is no number of a card. Whether it is a good one, the bank says."""
+    number = card.reveal()
+    if not (number.isascii() and number.isdigit() and 12 <= len(number) <= 19):
+        raise Invalid(errors=(FieldError(path="body.card_number", detail="12 to 19 digits"),))
 
 
 class Price(Money):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
-
-from msgspec import Meta
+from typing import Literal, Protocol
 
 from examples.shop.vocabulary import PageSize, Price, Sku, Slug, Text, Words
 from partita import (
@@ -25,7 +23,6 @@ from partita import (
 )
 
 __all__ = [
-    "OFFERS_MAX",
     "Catalog",
     "Category",
     "NewProduct",
@@ -37,9 +34,6 @@ __all__ = [
     "SkuTaken",
     "UnknownCategory",
 ]
-
-OFFERS_MAX = 50
-"""How many products one call of ``offers`` may ask for."""
 
 
 class SkuTaken(Problem, status=409):
@@ -142,7 +136,7 @@ class Catalog(Contract, Protocol, name="catalog", publishes=[ProductAdded, Price
         ...
 
     @get("/offers")
-    async def offers(self, skus: Annotated[tuple[Sku, ...], Meta(max_length=OFFERS_MAX)] = ()) -> tuple[Offer, ...]:
+    async def offers(self, skus: tuple[Sku, ...] = ()) -> tuple[Offer, ...]:
         """Names and prices of those among ``skus`` that can be bought now."""
         ...
 

@@ -31,7 +31,7 @@ from examples.shop.orders.api import (
 from examples.shop.orders.rows import authorization_of, lines_of, order_of, reservation_of, total_of
 from examples.shop.orders.tables import LineRow, OrderRow, StateRow
 from examples.shop.payments.api import AlreadyCaptured, Declined, PaymentDiffers, PaymentEnded, Payments
-from examples.shop.vocabulary import CURRENCY, Address
+from examples.shop.vocabulary import CURRENCY, Address, check_card_number
 from partita import Call, CallFailed, Clock, Database, Ids, NotFound, Page, Secret, Service, every
 
 __all__ = ["OrdersService"]
@@ -63,6 +63,7 @@ class OrdersService(Orders, Service):
     payments: Payments
 
     async def place(self, order: NewOrder) -> Order:
+        check_card_number(order.card_number)
         placement = f"{self.call.user.id}:{self.call.key}" if self.call.key is not None else None
         async with self.db.read() as session:
             row = await placed_with(session, placement)

@@ -21,7 +21,7 @@ from examples.shop.payments.api import (
     Payments,
 )
 from examples.shop.payments.tables import EntryRow, PaymentRow
-from examples.shop.vocabulary import CURRENCY
+from examples.shop.vocabulary import CURRENCY, check_card_number
 from partita import Call, Clock, Database, Ids, Money, NotFound, Service
 
 __all__ = ["PaymentsService"]
@@ -54,6 +54,7 @@ class PaymentsService(Payments, Service):
 
     async def authorize(self, authorization: Authorization) -> Payment:
         wanted = authorization
+        check_card_number(wanted.card_number)
         row = await self._find(wanted.order_id)
         if row is None:
             reason = refusal(wanted.card_number) or ""

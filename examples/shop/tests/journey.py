@@ -203,7 +203,7 @@ async def refuse_strangers(base_url: str) -> None:
         with pytest.raises(Unauthenticated):
             await orders.orders()
     assert (await request(base_url, "GET", "/orders")).status == 401
-    internal = await request(base_url, "POST", "/payments/authorize", {}, bearer(stranger.token))
+    internal = await request(base_url, "POST", "/reservations", {}, bearer(stranger.token))
     assert internal.status in (403, 404), internal
 
 
