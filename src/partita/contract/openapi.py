@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,13 +25,23 @@ from partita.contract.problems import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from partita.contract.schema import ANY_PROBLEM, REF, Schemas, default_of, problem_schema, types_of
+from partita.contract.schema import ANY_PROBLEM, REF, Schemas, default_of, problem_schema, refs_of, types_of
 from partita.contract.wire import members_type
+from partita.core.errors import ContractRefused, Mistake
 
 __all__ = ["openapi"]
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 PARAMETER_PLACES = ("path", "query", "header", "cookie")
+SECURITY_SCHEMES = {
+    "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "service": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Partita-Caller",
+        "description": "The identity of another service of the system.",
+    },
+}
 
 
 def openapi(
@@ -43,39 +54,30 @@ def openapi(
 ) -> dict[str, Any]:
     """The document of one contract or of several. With ``public_only`` internal operations are left out.
 
-    ``servers`` are URLs. The same contracts always give the same document.
+    ``servers`` are URLs. The same contracts always give the same document. Raises ``ContractRefused`` where two
+    contracts have one route.
     """
     several = [contracts] if isinstance(contracts, Compiled) else list(contracts)
-    operations = [
-        operation
+    chosen = {
+        contract: [each for each in contract.operations.values() if not (public_only and each.access.is_internal)]
         for contract in several
-        for operation in contract.operations.values()
-        if not (public_only and operation.access.is_internal)
-    ]
-    used = {problem.code: problem for operation in operations for problem in _built_in(operation)}
-    types = [each for operation in operations for each in types_of(operation)]
-    schemas = Schemas([*types, *(members_type(problem) for problem in used.values())])
-    problems = _Problems(schemas)
-    paths: dict[str, dict[str, Any]] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas, problems)
-    first = several[0] if several else None
+    }
+    _refuse_shared_routes([operation for operations in chosen.values() for operation in operations])
+    components: dict[str, Any] = {"Problem": ANY_PROBLEM}
+    paths = _Paths()
+    for contract, operations in chosen.items():
+        schemas = Schemas(
+            [each for operation in operations for each in _types_of(operation)], components, contract.name
+        )
+        components |= schemas.components
+        problems = _Problems(schemas, components, contract.name)
+        for operation in operations:
+            paths.add(operation, _operation(operation, schemas, problems, paths.names(operation)))
     document: dict[str, Any] = {
         "openapi": "3.1.0",
-        "info": {"title": title or (first.name if first is not None else "none"), "version": version},
-        "paths": paths,
-        "components": {
-            "schemas": {**_without_members(schemas.components, problems), **problems.components},
-            "securitySchemes": {
-                "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "service": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Partita-Caller",
-                    "description": "The identity of another service of the system.",
-                },
-            },
-        },
+        "info": {"title": title or (several[0].name if several else "none"), "version": version},
+        "paths": paths.documents,
+        "components": {"schemas": _used(components, paths.documents), "securitySchemes": SECURITY_SCHEMES},
         "tags": [{"name": each.name, **({"description": each.doc} if each.doc else {})} for each in several],
     }
     if len(several) == 1 and several[0].doc:
@@ -86,43 +88,87 @@ def openapi(
     return plain
 
 
-class _Problems:
-    """The components of problems, each made once."""
+def _shape(path: str) -> str:
+    """The path as a router sees it: what its parameters are called makes no difference."""
+    return re.sub(r"\{[^}]*\}", "{}", path)
 
-    def __init__(self, schemas: Schemas) -> None:
-        self._schemas = schemas
-        self.components: dict[str, Any] = {"Problem": ANY_PROBLEM}
+
+def _refuse_shared_routes(operations: Sequence[Operation]) -> None:
+    taken: dict[tuple[str, str], Operation] = {}
+    mistakes = []
+    for operation in operations:
+        other = taken.setdefault((operation.method, _shape(operation.path)), operation)
+        if other is not operation:
+            fact = f"{operation.method} {operation.path} is the route of {other.full_name} as well."
+            mistakes.append(
+                Mistake(operation.place, fact, 'Change the path of one, or give its contract a prefix="...".')
+            )
+    if mistakes:
+        raise ContractRefused(mistakes)
+
+
+class _Paths:
+    """The paths of a document. Of one shape there is one path, whatever each operation calls its parameters."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+        self._first: dict[str, str] = {}
+
+    def _path(self, operation: Operation) -> str:
+        return self._first.setdefault(_shape(operation.path), operation.path)
+
+    def names(self, operation: Operation) -> dict[str, str]:
+        """What the operation's path parameters are called in the document."""
+        own, told = (re.findall(r"\{([^}]*)\}", path) for path in (operation.path, self._path(operation)))
+        return dict(zip(own, told, strict=True))
+
+    def add(self, operation: Operation, document: dict[str, Any]) -> None:
+        self.documents.setdefault(self._path(operation), {})[operation.method.lower()] = document
+
+
+class _Problems:
+    """The components of a contract's problems, each made once."""
+
+    def __init__(self, schemas: Schemas, components: dict[str, Any], prefix: str) -> None:
+        self._schemas, self._components, self._prefix = schemas, components, prefix
         self._names: dict[type[Problem], str] = {}
 
     def ref(self, problem: type[Problem]) -> dict[str, str]:
         """A reference to the component of ``problem``; two classes of one name get two components."""
         name = self._names.get(problem)
         if name is None:
+            schema = problem_schema(problem, self._schemas)
             name = f"{problem.__name__}Problem"
-            if name in self.components:
-                name = f"{problem.__module__.replace('.', '_')}_{name}"
+            for prefix in (self._prefix, f"{self._prefix}.{problem.code}"):
+                if self._components.setdefault(name, schema) == schema:
+                    break
+                name = f"{prefix}.{problem.__name__}Problem"
+            self._components[name] = schema
             self._names[problem] = name
-            self.components[name] = problem_schema(problem, self._schemas)
         return {"$ref": REF + name}
 
-    @property
-    def member_types(self) -> set[str]:
-        """The names of the structs that stand for members: they are written out in the problems themselves."""
-        return {problem.__name__ for problem in self._names}
+
+def _used(components: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any]:
+    """What the paths refer to, and what that refers to. The members of problems are written out where they belong."""
+    wanted, found = refs_of(paths), set[str]()
+    while wanted:
+        found |= wanted
+        wanted = {name for each in wanted for name in refs_of(components[each])} - found
+    return {name: components[name] for name in sorted(found)}
 
 
-def _without_members(components: dict[str, Any], problems: _Problems) -> dict[str, Any]:
-    return {name: schema for name, schema in components.items() if name not in problems.member_types}
+def _types_of(operation: Operation) -> list[Any]:
+    return [*types_of(operation), *(members_type(problem) for problem in _built_in(operation))]
 
 
-def _operation(operation: Operation, schemas: Schemas, problems: _Problems) -> dict[str, Any]:
+def _operation(operation: Operation, schemas: Schemas, problems: _Problems, names: dict[str, str]) -> dict[str, Any]:
     summary, _, rest = operation.doc.partition("\n")
     document: dict[str, Any] = {"operationId": operation.full_name, "tags": [operation.contract]}
     if summary:
         document["summary"] = summary
     if rest.strip():
         document["description"] = rest.strip()
-    parameters = [_parameter(each, schemas) for each in operation.parameters if each.place in PARAMETER_PLACES]
+    parameters = [_parameter(each, schemas, names) for each in operation.parameters if each.place in PARAMETER_PLACES]
     if not operation.safe and operation.idempotency != "none":
         parameters.append(_idempotency_key(operation))
     if parameters:
@@ -136,9 +182,9 @@ def _operation(operation: Operation, schemas: Schemas, problems: _Problems) -> d
     return document
 
 
-def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
+def _parameter(parameter: Parameter, schemas: Schemas, names: dict[str, str]) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "name": parameter.alias,
+        "name": names[parameter.alias] if parameter.place == "path" else parameter.alias,
         "in": parameter.place,
         "required": parameter.required,
         "schema": {**schemas.of(parameter.text_type), **default_of(parameter)},
@@ -154,14 +200,14 @@ def _idempotency_key(operation: Operation) -> dict[str, Any]:
         "in": "header",
         "required": operation.idempotency == "required",
         "description": "Names this request, so that it can be sent again.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     }
 
 
 def _body(body: Parameter, schemas: Schemas) -> dict[str, Any]:
     if body.place == "body":
         return {"required": body.required, "content": {JSON: {"schema": schemas.of(body.type)}}}
-    return {"required": body.required, "content": {"application/octet-stream": {}}}
+    return {"required": False, "content": {"application/octet-stream": {}}}  # no bytes are bytes too
 
 
 def _responses(operation: Operation, schemas: Schemas, problems: _Problems) -> dict[str, Any]:
@@ -188,10 +234,11 @@ def _success(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         return {"description": "The content.", "content": {"*/*": {}}}
     schema = schemas.of(operation.result)
     if operation.kind == "stream":
-        described = {"schema": {"type": "string"}, "x-partita-item": schema}
+        data = {"type": "string", "contentMediaType": JSON, "contentSchema": schema}
+        event = {"type": "object", "properties": {"event": {"type": "string"}, "data": data}, "required": ["data"]}
         return {
-            "description": "Server-sent events; the data of each is one item.",
-            "content": {"text/event-stream": described},
+            "description": "Server-sent events; the data of each is one item, or a problem where the event says so.",
+            "content": {"text/event-stream": {"schema": event}},
         }
     return {"description": "The result.", "content": {JSON: {"schema": schema}}}
 
@@ -209,8 +256,7 @@ def _built_in(operation: Operation) -> Iterable[type[Problem]]:
         yield NotAcceptable
     if operation.body is not None:
         yield BodyTooLarge
-        if operation.body.place == "body":
-            yield UnsupportedMediaType
+        yield UnsupportedMediaType
     if operation.parameters or not operation.safe:
         yield Invalid
     yield Internal

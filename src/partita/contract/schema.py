@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from partita.contract.problem import Problem
 from partita.contract.wire import PROBLEM_TYPE, members_type
 from partita.core.secret import Secret
 
-__all__ = ["ANY_PROBLEM", "REF", "Schemas", "default_of", "problem_schema", "types_of"]
+__all__ = ["ANY_PROBLEM", "REF", "Schemas", "default_of", "problem_schema", "refs_of", "types_of"]
 
 REF = "#/components/schemas/"
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -42,12 +42,25 @@ def _hook(wanted: type) -> dict[str, Any]:
 
 
 class Schemas:
-    """The schemas of some types. Types with a name are components, the others stand where they are used."""
+    """The schemas of a contract's types. Types with a name are components, the others stand where they are used.
 
-    def __init__(self, types: Iterable[Any]) -> None:
+    A component whose name is in ``taken`` with another schema gets ``prefix`` before its name. Raises ``ValueError``
+    where two types cannot be told apart by module and name.
+    """
+
+    def __init__(self, types: Iterable[Any], taken: Mapping[str, Any] | None = None, prefix: str = "") -> None:
         wanted = list(types)
-        found, components = msgspec.json.schema_components(wanted, schema_hook=_hook, ref_template=REF + "{name}")
-        names = {name: _NO_NAME.sub("_", name).strip("_") for name in components}
+        try:
+            found, components = msgspec.json.schema_components(wanted, schema_hook=_hook, ref_template=REF + "{name}")
+        except KeyError as error:
+            name = getattr(error.args[0], "__qualname__", error.args[0])
+            raise ValueError(f"two types are named {name} in one module; rename one of them") from None
+        names: dict[str, str] = {}
+        for name in sorted(components):
+            names[name] = _unused(_NO_NAME.sub("_", name).strip("_"), names.values())
+        plain = {names[name]: _renamed(schema, names) for name, schema in components.items()}
+        for name in _clashes(plain, taken or {}):
+            names = {key: f"{prefix}.{name}" if value == name else value for key, value in names.items()}
         self.components = {names[name]: _renamed(schema, names) for name, schema in sorted(components.items())}
         self._found = [(each, _renamed(schema, names)) for each, schema in zip(wanted, found, strict=True)]
 
@@ -56,16 +69,45 @@ class Schemas:
         return next(dict(schema) for each, schema in self._found if each is wanted or each == wanted)
 
 
+def _unused(name: str, used: Collection[str]) -> str:
+    while name in used:
+        name += "_"
+    return name
+
+
+def _clashes(components: dict[str, Any], taken: Mapping[str, Any]) -> set[str]:
+    """Names that stand for something else in ``taken``, or for the same made of what clashes."""
+    found = {name for name, schema in components.items() if name in taken and taken[name] != schema}
+    while True:
+        more = {
+            name
+            for name, schema in components.items()
+            if name in taken and name not in found and not found.isdisjoint(refs_of(schema))
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def refs_of(schema: Any) -> set[str]:
+    """The names of the components that a document, or a part of one, refers to."""
+    if isinstance(schema, dict):
+        below = {name for value in schema.values() for name in refs_of(value)}
+        ref = schema.get("$ref")
+        return below | {ref.removeprefix(REF)} if isinstance(ref, str) else below
+    return {name for each in schema for name in refs_of(each)} if isinstance(schema, list) else set()
+
+
 def _renamed(schema: Any, names: dict[str, str]) -> Any:
     """The schema with the names of components as documents may have them (OpenAPI 3.1, Components Object)."""
     if isinstance(schema, dict):
-        return {
-            key: REF + names[value.removeprefix(REF)]
-            if key == "$ref" and isinstance(value, str)
-            else _renamed(value, names)
-            for key, value in schema.items()
-        }
-    return [_renamed(each, names) for each in schema] if isinstance(schema, list) else schema
+        # A set may be sent with an item twice: it is read as one.
+        return {key: _renamed(value, names) for key, value in schema.items() if (key, value) != ("uniqueItems", True)}
+    if isinstance(schema, list):
+        return [_renamed(each, names) for each in schema]
+    if isinstance(schema, str) and schema.startswith(REF):
+        return REF + names.get(schema.removeprefix(REF), schema.removeprefix(REF))
+    return schema
 
 
 def problem_schema(problem: type[Problem], schemas: Schemas) -> dict[str, Any]:

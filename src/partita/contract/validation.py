@@ -16,12 +16,25 @@ from partita.contract.problems import FieldError
 from partita.contract.types import plain
 from partita.core.secret import Secret
 
-__all__ = ["ERRORS_MAX", "field_errors"]
+__all__ = ["ERRORS_MAX", "field_errors", "whole_numbers"]
 
 ERRORS_MAX = 100
+WHOLE_MAX = 2**53
 NAME_CHARS_MAX = 100
 DETAIL_CHARS_MAX = 300
 _PLACE = re.compile(r" - at `(?:key(?:` in `)?)?\$?([^`]*)`$")
+
+
+def whole_numbers(raw: Any) -> Any:
+    """The same value with ``3.0`` as ``3``: for JSON and its schemas they are one number, for the decoder two types.
+
+    Only floats within ±2**53, where each whole number has its own.
+    """
+    if isinstance(raw, float):
+        return int(raw) if raw.is_integer() and abs(raw) <= WHOLE_MAX else raw
+    if isinstance(raw, list):
+        return [whole_numbers(item) for item in raw]
+    return {key: whole_numbers(value) for key, value in raw.items()} if isinstance(raw, dict) else raw
 
 
 def field_errors(wanted: Any, raw: Any, where: str = "body", refusal: str = "") -> tuple[FieldError, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from partita.contract.codec import encode_json, nesting_too_deep
+from partita.contract.codec import decode_hook, encode_json, nesting_too_deep
 from partita.contract.operation import Operation, Parameter
 from partita.contract.parameters import Raw
 from partita.contract.problems import FieldError, Invalid, Malformed, UnsupportedMediaType
-from partita.contract.validation import field_errors
+from partita.contract.validation import field_errors, whole_numbers
 
 __all__ = ["Arguments", "ReceivedUpload", "bind", "decode_arguments", "encode_arguments", "is_json"]
 
@@ -175,9 +176,28 @@ def _decode_body(
     decode = operation.decode_body
     assert decode is not None
     try:
-        values[body.name] = decode(raw)
+        values[body.name] = _read_json(decode, raw)
+    except msgspec.ValidationError as error:
+        _read_again(body, raw, str(error), values, errors)
+
+
+def _read_again(body: Parameter, raw: bytes, refusal: str, values: dict[str, Any], errors: list[FieldError]) -> None:
+    """Collect every wrong field, after the decoder stopped at the first."""
+    value = whole_numbers(_read_json(msgspec.json.decode, raw))
+    if "got `float`" in refusal:
+        with suppress(msgspec.ValidationError):
+            values[body.name] = msgspec.convert(value, body.type, dec_hook=decode_hook, str_keys=True)
+            return
+    errors.extend(field_errors(body.type, value, "body", refusal))
+
+
+def _read_json(decode: Callable[[bytes], Any], raw: bytes) -> Any:
+    """Decode, or raise ``Malformed`` for what is no JSON. A wrong field may come before what is no JSON, so that the
+    decoder told of the field, and only reading all of it tells of the rest."""
+    try:
+        return decode(raw)
     except msgspec.ValidationError:
-        errors.extend(field_errors(body.type, msgspec.json.decode(raw), "body"))
+        raise
     except UnicodeDecodeError:
         raise Malformed(reason="the body is not UTF-8") from None
     except msgspec.DecodeError as error:

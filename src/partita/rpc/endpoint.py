@@ -96,8 +96,12 @@ class Endpoint:
             and invocation.caller is None
         ):
             raise Invalid(errors=(FieldError(path="header.idempotency-key", detail="missing"),))
-        if invocation.key is not None and not (1 <= len(invocation.key) <= 255 and invocation.key.isprintable()):
-            raise Invalid(errors=(FieldError(path="header.idempotency-key", detail="1 to 255 printable characters"),))
+        if invocation.key is not None and not (
+            1 <= len(invocation.key) <= 255 and invocation.key.isascii() and invocation.key.isprintable()
+        ):
+            raise Invalid(
+                errors=(FieldError(path="header.idempotency-key", detail="1 to 255 printable ASCII characters"),)
+            )
 
     def _answer_stream(self, invocation: Invocation, values: dict[str, Any]) -> Answer:
         headers = [("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no")]
