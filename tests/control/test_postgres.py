@@ -103,13 +103,16 @@ async def test_a_killed_server_comes_back_on_its_port(tmp_path: Path) -> None:
 
 
 async def test_a_stale_pid_file_is_cleared_away(tmp_path: Path) -> None:
-    """After a reboot the noted process id may be somebody else's, even a process of ours: the server starts."""
+    """After a reboot the noted process id may be somebody else's, of the same user even: the server starts."""
     async with EmbeddedPostgres(tmp_path):
         pid_file = tmp_path / "data" / "postmaster.pid"
         noted = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(os.getpid()), *noted[1:]]) + "\n")
-    async with EmbeddedPostgres(tmp_path) as server:
-        assert await fetch(server, "SELECT 1") == 1
+    owner = pid_file.parent.stat().st_uid
+    with subprocess.Popen(["sleep", "600"], user=owner if os.geteuid() == 0 else None) as other:
+        pid_file.write_text("\n".join([str(other.pid), *noted[1:]]) + "\n")
+        async with EmbeddedPostgres(tmp_path) as server:
+            assert await fetch(server, "SELECT 1") == 1
+        other.kill()
 
 
 async def test_half_a_data_directory_is_never_used(tmp_path: Path) -> None:

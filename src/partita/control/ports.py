@@ -19,7 +19,7 @@ _LISTENING = "0A"  # the state TCP_LISTEN in /proc/net/tcp
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """A listening TCP socket on ``host``, an IP address; port 0 takes a free one.
+    """A listening TCP socket on ``host``, an IP address; port 0 takes a free one. It blocks until a loop takes it over.
 
     Raises ``StartFailed`` with who holds the port, where the operating system tells; ``option`` is what the sentence
     names as the way to choose another.
@@ -36,7 +36,6 @@ def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
     except OverflowError:
         server.close()
         raise StartFailed(f"Port {port} does not exist: ports go from 1 to 65535. Choose another: {option}") from None
-    server.setblocking(False)
     return server
 
 
