@@ -9,12 +9,13 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
 __all__ = ["Exchange", "NoShop", "Shop", "main"]
 
-WIDTH = 100
+WIDTH = 110
 ITEMS_SHOWN = 2
 HIDDEN = {"password", "card_number", "access_token", "refresh_token"}
 SHOWN_HEADERS = ("content-type", "shop-guest", "www-authenticate", "retry-after", "cache-control", "server")
@@ -35,6 +36,14 @@ class Exchange:
     def json(self) -> Any:
         """The body, read."""
         return json.loads(self.body)
+
+    def shown(self, told: tuple[str, ...]) -> str:
+        """The body as a person reads it."""
+        kind = self.headers.get("content-type", "")
+        if "json" in kind:
+            body = self.json
+            return pretty({**{name: body[name] for name in told}, "…": "…"} if told else body)
+        return self.body.decode().strip() if kind.startswith("text/") else f"({len(self.body)} bytes)"
 
 
 class Shop:
@@ -71,14 +80,15 @@ class Shop:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
+        told: tuple[str, ...] = (),
     ) -> Exchange:
-        """Send a request, print it and what comes back."""
+        """Send a request, print it and what comes back; of an answer seen before, only the members ``told``."""
         sent = dict(headers or {})
         if token is not None:
             sent["authorization"] = f"Bearer {token}"
         if body is not None:
             sent["content-type"] = "application/json"
-        self.print_request(method, path, sent, body)
+        self.print_request(method, path, sent, "the same as before" if told else body)
         started = time.perf_counter()
         try:
             self.connection.request(method, path, json.dumps(body) if body is not None else None, sent)
@@ -91,7 +101,7 @@ class Shop:
             )
         except (OSError, http.client.HTTPException) as error:
             raise NoShop(f"The shop at {self.url} did not answer: {type(error).__name__}: {error}.") from None
-        self.print_answer(answer, (time.perf_counter() - started) * 1000)
+        self.print_answer(answer, (time.perf_counter() - started) * 1000, told)
         return answer
 
     def print_request(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> None:
@@ -103,26 +113,28 @@ class Shop:
             print(pretty(body))
         print()
 
-    def print_answer(self, answer: Exchange, took_ms: float) -> None:
+    def print_answer(self, answer: Exchange, took_ms: float, told: tuple[str, ...]) -> None:
         """An answer as it came, without the headers that say little."""
         colour = "good" if answer.status < 400 else "bad"
         line = f"HTTP/1.1 {answer.status} {answer.reason}"
         print(self.paint(colour, line) + self.paint("dim", f"   {took_ms:.0f} ms"))
         for name in SHOWN_HEADERS:
             if name in answer.headers:
-                print(self.paint("dim", f"{name}: {answer.headers[name]}"))
-        kind = answer.headers.get("content-type", "")
-        if "json" in kind:
-            print(pretty(answer.json))
-        elif kind.startswith("text/"):
-            print(answer.body.decode().strip())
-        elif answer.body:
-            print(f"({len(answer.body)} bytes)")
+                print(self.paint("dim", f"{name}: {shown_header(name, answer.headers[name])}"))
+        if answer.body:
+            print("\n" + answer.shown(told))
         print()
 
     def paint(self, colour: str, text: str) -> str:
         """Coloured, where a person looks."""
         return f"\033[{COLOURS[colour]}m{text}\033[0m" if self.is_colourful else text
+
+
+def shown_header(name: str, value: str) -> str:
+    """A header's value, tokens cut."""
+    if name == "authorization":
+        return f"Bearer {cut(value.removeprefix('Bearer '))}"
+    return cut(value) if name == "shop-guest" else value
 
 
 def cut(text: str) -> str:
@@ -191,10 +203,8 @@ def pay(shop: Shop, token: str) -> None:
     key = {"idempotency-key": secrets.token_hex(8)}
     shop.say("Bea orders: stock is reserved, the card is charged, the order is confirmed")
     placed = expect(shop.send("POST", "/orders", order, token=token, headers=key), 202).json
-    shop.say(
-        "Her network hiccups, and the same order is sent again: it is the same order, and nothing is charged twice"
-    )
-    again = expect(shop.send("POST", "/orders", order, token=token, headers=key), 202).json
+    shop.say("Her network hiccups, the order is sent again: it is the same one, and charged once")
+    again = expect(shop.send("POST", "/orders", order, token=token, headers=key, told=("id", "state")), 202).json
     if again["id"] != placed["id"]:
         raise NoShop("The shop made two orders of one: stopped here.")
     shop.say("The states that the order went through, as a stream of events")
@@ -204,6 +214,7 @@ def pay(shop: Shop, token: str) -> None:
     shop.say("And a card that the bank declines: a problem (RFC 9457), and nothing is left behind")
     expect(shop.send("PUT", "/cart/lines/124", {"quantity": 1}, token=token), 200)
     expect(shop.send("POST", "/orders", {**order, "card_number": "4000000000000002"}, token=token), 402)
+    print(f"That is all. More: {shop.url}/orders/{placed['id']} (with a token), {shop.url}/products/123/picture")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -212,8 +223,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--url", default="http://localhost:8080", help="of the shop [%(default)s]")
     try:
         shop = Shop(parser.parse_args(arguments).url, is_colourful=sys.stdout.isatty())
-        shop.knock()
-        pay(shop, log_in(shop, browse(shop)))
+        with closing(shop.connection):
+            shop.knock()
+            pay(shop, log_in(shop, browse(shop)))
     except NoShop as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,7 +7,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from partita import Secret
 
-__all__ = ["hash_password", "is_password"]
+__all__ = ["NOBODYS_HASH", "hash_password", "is_password"]
+
+# The hash of a password that nobody knows: what a login without an account is compared with, so that it takes as long
+# as one with an account.
+NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=4$fo8zP7wjD+hjo3IGuE3nSQ$4a/VpizgxvVVDIMjQ3qGRjtYI7qZY357dij5l/L05ec"
 
 _hasher = PasswordHasher()
 

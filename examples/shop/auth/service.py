@@ -25,7 +25,7 @@ from examples.shop.auth.api import (
     UserRegistered,
     WrongCredentials,
 )
-from examples.shop.auth.passwords import hash_password, is_password
+from examples.shop.auth.passwords import NOBODYS_HASH, hash_password, is_password
 from examples.shop.auth.tables import AccountRow, AttemptsRow, RefreshRow, SigningKeyRow
 from examples.shop.users.api import NewProfile, Users
 from partita import Blocking, Clock, Database, FieldError, Ids, Invalid, Secret, Service, Settings, User, every
@@ -65,8 +65,6 @@ class AuthService(Auth, Service):
     async def on_start(self) -> None:
         """Find or make the signing key."""
         self.signing_key = await self.db.run(self._signing_key)
-        # What a login without an account is compared with, so that it takes as long as one with an account.
-        self.nobodys_hash = await self.blocking.run(hash_password, Secret(self.ids.token()))
         if self.settings.dev_accounts:
             await self._make_dev_accounts()
 
@@ -94,7 +92,7 @@ class AuthService(Auth, Service):
             attempts = await session.get(AttemptsRow, email)
         if attempts is not None and (wait_s := self._wait_s(attempts)) > 0:
             raise TooManyAttempts(wait_s=wait_s)
-        password_hash = account.password_hash if account is not None else self.nobodys_hash
+        password_hash = account.password_hash if account is not None else NOBODYS_HASH
         is_right = await self.blocking.run(is_password, credentials.password, password_hash)
         if account is None or not is_right:
             await self._count_failure(email)

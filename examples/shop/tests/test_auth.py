@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from examples.shop.auth.api import (
@@ -23,6 +24,7 @@ from examples.shop.auth.api import (
     UserRegistered,
     WrongCredentials,
 )
+from examples.shop.auth.passwords import NOBODYS_HASH
 from examples.shop.auth.service import DEV_PASSWORD, AuthService, AuthSettings
 from examples.shop.auth.tables import AccountRow, RefreshRow, SigningKeyRow
 from examples.shop.users.api import NewProfile, Profile, Users
@@ -133,6 +135,11 @@ async def test_a_wrong_password_and_an_unknown_address_look_alike() -> None:
                 await t.client(Auth).login(Credentials(email=email, password=WRONG))
             work.append(blocking.count - before)
         assert work == [1, 1]
+
+
+def test_nobodys_hash_is_as_dear_as_others() -> None:
+    """It was made with the parameters that passwords are hashed with today."""
+    assert not PasswordHasher().check_needs_rehash(NOBODYS_HASH)
 
 
 @pytest.mark.parametrize("email", ["bea@shop.example", "nobody@shop.example"])
