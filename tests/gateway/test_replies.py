@@ -79,7 +79,7 @@ def test_headers_have_a_bound(gateway: Any) -> None:
         (f"/products?{'q' * 17_000}", {}),
         ("/products", {f"x-{number}": "1" for number in range(100)}),
     ):
-        check(gateway.ask("GET", path, headers), 431, "headers-too-large")
+        check(gateway.ask("GET", path, headers), 431, "head-too-large")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,25 @@ from __future__ import annotations
 import msgspec
 
 from partita.cli.options import Options
+from partita.contract.openapi import openapi
 from partita.gateway.config import Gateway
-from partita.gateway.routes import InlineKeys, JwtRule, RemoteKeys, Route
+from partita.gateway.routes import Document, InlineKeys, JwtRule, RemoteKeys, Route
 from partita.identity.tokens import SigningKey, jwk_of
 from partita.runtime.identification import operator_issuer
 from partita.system.model import System
 
-__all__ = ["gateway_of"]
+__all__ = ["documents_of", "gateway_of"]
+
+DOCUMENT = "/openapi.json"
+
+
+def documents_of(system: System, options: Options) -> tuple[Document, ...]:
+    """The public operations' OpenAPI document, unless the system has an operation in its place."""
+    contracts = [member.contract for member in system.members.values()]
+    if any(operation.path == DOCUMENT for contract in contracts for operation in contract.operations.values()):
+        return ()
+    document = openapi(contracts, title=system.name, servers=[options.url], public_only=True)
+    return (Document(path=DOCUMENT, body=msgspec.json.encode(document)),)
 
 
 def gateway_of(system: System, key: SigningKey, options: Options) -> Gateway:
@@ -41,4 +53,11 @@ def gateway_of(system: System, key: SigningKey, options: Options) -> Gateway:
                 keys=RemoteKeys(service=users.service, path=users.keys),
             )
         )
-    return Gateway(system=system.name, routes=routes, rules=tuple(rules), hosts=(options.host,), port=options.port)
+    return Gateway(
+        system=system.name,
+        routes=routes,
+        rules=tuple(rules),
+        documents=documents_of(system, options),
+        hosts=(options.host,),
+        port=options.port,
+    )

@@ -10,10 +10,17 @@ import msgspec
 
 from partita.cli.options import Options
 from partita.cli.parts import has_database, require_settings, users_plan, version_of
+from partita.cli.routes import documents_of
 from partita.control.ports import listen
 from partita.control.state import RunningService, State, operator_key, system_folder, write_state
+from partita.core.clock import Clock
 from partita.core.errors import StartFailed
+from partita.core.ids import Ids
+from partita.gateway.front import Front
+from partita.gateway.routes import Document
 from partita.identity.tokens import jwk_of, keys_of
+from partita.rpc.answer import Answer
+from partita.rpc.app import Page
 from partita.runtime.logs import log_to_stderr
 from partita.runtime.solo import Solo
 from partita.runtime.stalls import watching_stalls
@@ -22,6 +29,13 @@ from partita.system.model import System
 __all__ = ["SoloPlacement", "placement"]
 
 DRAIN_S = 8.0
+
+
+def _page(document: Document) -> Page:
+    async def answer() -> Answer:
+        return Answer(200, [("content-type", "application/json")], document.body)
+
+    return answer
 
 
 class SoloPlacement:
@@ -50,6 +64,7 @@ class SoloPlacement:
         self._sockets = [*sockets.values(), gateway]
         urls = {name: f"http://127.0.0.1:{each.getsockname()[1]}" for name, each in sockets.items()}
         versions = {name: version_of(member.cls) for name, member in system.members.items()}
+        ids = Ids(Clock())
         solo = Solo(
             system.name,
             [system.members[name].cls for name in system.order()],
@@ -60,6 +75,8 @@ class SoloPlacement:
             users=users_plan(system, urls),
             environment=os.environ,
             versions=versions,
+            pages={each.path: _page(each) for each in documents_of(system, options)},
+            front=lambda app: Front(app, new_id=ids.uuid),
         )
         await solo.start()
         self._solo = solo

@@ -12,7 +12,7 @@ import msgspec
 from partita.core.errors import Mistake, SystemRefused
 from partita.gateway.clusters import cluster
 from partita.gateway.listener import listener
-from partita.gateway.routes import JwtRule, RemoteKeys, Route, mistakes
+from partita.gateway.routes import Document, JwtRule, RemoteKeys, Route, mistakes
 from partita.gateway.table import route_table
 from partita.gateway.xds import extension, watched
 
@@ -27,12 +27,13 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     Hosts are numeric addresses, and port 0 means any that is free. ``rules`` say whose tokens count; without one,
     routes that require a token answer 401. Beyond ``connections_max`` clients, further ones are refused. ``idle_s``
     bounds an unused connection to a service and must be below the services' keep-alive time. Raises ``SystemRefused``
-    with all mistakes in the routes.
+    with all mistakes in the routes. ``documents`` are answered by the gateway itself, where no route is.
     """
 
     system: str
     routes: tuple[Route, ...]
     rules: tuple[JwtRule, ...] = ()
+    documents: tuple[Document, ...] = ()
     hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 8080
     connections_max: int = 8192
@@ -104,7 +105,7 @@ def listeners(gateway: Gateway, routes: Path) -> list[dict[str, Any]]:
 
 def tables(gateway: Gateway) -> list[dict[str, Any]]:
     """The resources of the route file."""
-    return [route_table(gateway.routes, gateway.rules)]
+    return [route_table(gateway.routes, gateway.rules, gateway.documents)]
 
 
 def clusters(services: Sequence[str], endpoints: Mapping[str, Path], *, idle_s: float) -> list[dict[str, Any]]:

@@ -11,10 +11,11 @@ from partita.gateway.table import ROUTES
 from partita.gateway.tokens import token_filter
 from partita.gateway.xds import address, extension, typed
 
-__all__ = ["LISTENER", "STATS", "listener"]
+__all__ = ["LISTENER", "SERVER_NAME", "STATS", "UNTRUSTED_HEADERS", "UNTRUSTED_PREFIXES", "listener"]
 
 LISTENER = "gateway"
 STATS = "gateway"
+SERVER_NAME = "partita"
 
 HEADERS_KIB_MAX = 16
 HEADERS_MAX = 100
@@ -60,7 +61,7 @@ def _manager(rules: Sequence[JwtRule], source: dict[str, Any]) -> dict[str, Any]
         rds={"route_config_name": ROUTES, "config_source": source},
         http_filters=filters,
         local_reply_config=local_replies(),
-        server_name="partita",
+        server_name=SERVER_NAME,
         **_reading(),
         **_identity(),
         **_limits(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from partita.contract.problem import Problem
-from partita.contract.problems import BodyTooLarge, Busy, Malformed, MethodNotAllowed, NotFound, Unauthenticated
+from partita.contract.problems import BodyTooLarge, Busy, Malformed, NotFound, Unauthenticated
 from partita.gateway.xds import extension, header
 
 __all__ = ["local_replies"]
@@ -25,17 +25,19 @@ def local_replies() -> dict[str, Any]:
     return {
         "mappers": [
             *_upstream(),
+            # Documents that the gateway answers by itself, and what the route table says of methods.
+            _as_written(200, "application/json"),
+            _as_written(405, MEDIA_TYPE),
             # The keys could not be fetched: that says nothing about the token, so it is no 401.
             _mapper(_details("Jwks_remote_fetch"), _body(Busy, reason="the keys of tokens are unknown"), 503, _RETRY),
-            _mapper(_status(404), _body(NotFound)),
-            _mapper(_status(405), _body(MethodNotAllowed)),
+            _mapper(_status(404), _body(NotFound, what="")),
             # A wrong audience is 403 to Envoy, and an invalid token to RFC 6750, section 3.1, and to the services.
             _mapper(_details("jwt_authn_access_denied"), _INVALID_TOKEN, 401, _BEARER),
             _mapper(_status(401), _body(Unauthenticated, reason="a token is required"), 401, _BEARER),
             _mapper(_status(400), _body(Malformed, reason="%RESPONSE_CODE_DETAILS%")),
             _mapper(_status(413), _body(BodyTooLarge)),
             _mapper(_status(408), _plain("request-timeout", "The request took too long to arrive", 408)),
-            _mapper(_status(431), _plain("headers-too-large", "The request's headers are too large", 431)),
+            _mapper(_status(431), _HEAD_TOO_LARGE),
             _mapper(_status(503), _body(Busy, reason="the gateway is at its bound"), 503, _RETRY),
         ],
         "body_format": {
@@ -62,12 +64,17 @@ def _upstream() -> list[dict[str, Any]]:
     ]
 
 
-def _body(problem: type[Problem], **members: str) -> dict[str, Any]:
+def _body(problem: type[Problem], **members: Any) -> dict[str, Any]:
     return {"type": TYPE_PREFIX + problem.code, "title": problem.title, "status": problem.status, **members}
 
 
 def _plain(code: str, title: str, status: int, **members: Any) -> dict[str, Any]:
     return {"type": TYPE_PREFIX + code, "title": title, "status": status, **members}
+
+
+def _as_written(status: int, content_type: str) -> dict[str, Any]:
+    text = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": content_type}
+    return {"filter": _status(status), "body_format_override": text}
 
 
 def _mapper(
@@ -84,6 +91,9 @@ def _mapper(
     return mapper
 
 
+_HEAD_TOO_LARGE = _plain(
+    "head-too-large", "Request Header Fields Too Large", 431, detail="Send fewer or shorter headers."
+)
 _RETRY = header("retry-after", "1")
 _BEARER = header("www-authenticate", "Bearer")
 _INVALID_TOKEN = _body(Unauthenticated, reason="%LOCAL_REPLY_BODY%")

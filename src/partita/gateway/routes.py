@@ -10,7 +10,7 @@ import msgspec
 
 from partita.core.errors import Mistake
 
-__all__ = ["Endpoint", "InlineKeys", "JwtRule", "RemoteKeys", "Resource", "Route", "mistakes", "resources"]
+__all__ = ["Document", "Endpoint", "InlineKeys", "JwtRule", "RemoteKeys", "Resource", "Route", "mistakes", "resources"]
 
 Access = Literal["public", "token"]
 
@@ -45,6 +45,13 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     host: str
     port: int
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """JSON that the gateway answers by itself at ``path``, to everybody."""
+
+    path: str
+    body: bytes
 
 
 class InlineKeys(msgspec.Struct, frozen=True):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from partita.gateway.routes import Access, JwtRule, Resource, Route, resources
+from partita.contract.problems import MethodNotAllowed
+from partita.contract.wire import encode_problem
+from partita.gateway.routes import Access, Document, JwtRule, Resource, Route, resources
 from partita.gateway.tokens import requirement
 from partita.gateway.xds import extension, header, typed
 
-__all__ = ["ROUTES", "route_table"]
+__all__ = ["ROUTES", "SAFE", "route_table"]
 
 ROUTES = "routes"
 
@@ -18,22 +20,54 @@ SLACK_S = 0.5
 IDLE_S_MIN = 30.0
 STREAM_IDLE_S = 300.0
 RETRIES = 2
+DOCUMENT_BYTES_MIN = 4096  # Envoy's own bound on what it answers by itself
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def route_table(routes: Sequence[Route], rules: Sequence[JwtRule]) -> dict[str, Any]:
+def route_table(
+    routes: Sequence[Route], rules: Sequence[JwtRule], documents: Sequence[Document] = ()
+) -> dict[str, Any]:
     """The ``RouteConfiguration``. Every request that no route fits is answered 404, or 405 where its path is known."""
     entries = [entry for resource in resources(routes) for entry in _resource(resource, bool(rules))]
+    entries += [entry for document in documents for entry in _document(document)]
     entries.append({"match": {"prefix": "/"}, "direct_response": {"status": 404}})
     return typed(
         "config.route.v3.RouteConfiguration",
         name=ROUTES,
+        max_direct_response_body_size_bytes=max([DOCUMENT_BYTES_MIN, *(len(each.body) for each in documents)]),
         virtual_hosts=[{"name": "all", "domains": ["*"], "routes": entries}],
         # What Envoy found out about the client; the client's address is in x-forwarded-for.
         request_headers_to_remove=["x-envoy-external-address", "x-envoy-internal"],
         # A route may name a cluster that is still on its way (files are read one after the other).
         validate_clusters=False,
     )
+
+
+def _document(document: Document) -> list[dict[str, Any]]:
+    allowed = ("GET", "HEAD", "OPTIONS")
+    body = {"inline_string": document.body.decode()}
+    answers = {"GET": {"status": 200, "body": body}, "HEAD": {"status": 200, "body": body}, "OPTIONS": {"status": 204}}
+    entries: list[dict[str, Any]] = [
+        {
+            "match": {
+                "path": document.path,
+                "headers": [{"name": ":method", "string_match": {"exact": method}}],
+            },
+            "direct_response": answers[method],
+        }
+        for method in allowed
+    ]
+    entries[-1]["response_headers_to_add"] = [header("allow", ", ".join(allowed))]
+    return [*entries, _not_allowed({"path": document.path}, allowed)]
+
+
+def _not_allowed(match: dict[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
+    body = encode_problem(MethodNotAllowed(allowed=tuple(allowed))).decode()
+    return {
+        "match": match,
+        "direct_response": {"status": 405, "body": {"inline_string": body}},
+        "response_headers_to_add": [header("allow", ", ".join(allowed))],
+    }
 
 
 def _resource(resource: Resource, tokens: bool) -> list[dict[str, Any]]:
@@ -44,13 +78,7 @@ def _resource(resource: Resource, tokens: bool) -> list[dict[str, Any]]:
             entries.append(_entry(resource, route, ["HEAD"], route.access, tokens))
     # Any of the services that share a path can say what the path allows; no token is needed for that.
     entries.append(_entry(resource, resource.routes[0], ["OPTIONS"], "public", tokens))
-    entries.append(
-        {
-            "match": _match(resource),
-            "direct_response": {"status": 405},
-            "response_headers_to_add": [header("allow", ", ".join(resource.allowed))],
-        }
-    )
+    entries.append(_not_allowed(_match(resource), resource.allowed))
     return entries
 
 

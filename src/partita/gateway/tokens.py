@@ -50,8 +50,10 @@ def _provider(rule: JwtRule) -> dict[str, Any]:
         "issuer": rule.issuer,
         "audiences": [rule.audience],
         # Named, since the default also takes a token from the query, where logs and histories keep it.
-        # Envoy compares the scheme by letters; every other spelling is a request without a token.
-        "from_headers": [{"name": "Authorization", "value_prefix": prefix} for prefix in ("Bearer ", "bearer ")],
+        # Envoy compares the scheme by letters; a mixed spelling is a request without a token.
+        "from_headers": [
+            {"name": "Authorization", "value_prefix": prefix} for prefix in ("Bearer ", "bearer ", "BEARER ")
+        ],
         "forward": True,
         "require_expiration": True,
         "clock_skew_seconds": LEEWAY_S,

@@ -102,7 +102,7 @@ class ServiceApp:
             return answer, None, None
         found = self._router.find(raw_path)
         if found is None:
-            raise NotFound(what=f"no operation at {raw_path[:200]}")
+            raise NotFound(what="" if self._public_only else f"no operation at {raw_path[:200]}")
         method = scope["method"]
         target = found.methods.get("GET" if method == "HEAD" else method)
         if target is None:

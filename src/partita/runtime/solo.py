@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from partita.adapters.http.server import HttpServer
 from partita.identity.tokens import KeySet, UserTokens
-from partita.rpc.app import ServiceApp
+from partita.rpc.app import Page, ServiceApp
 from partita.rpc.endpoint import Endpoint
+from partita.rpc.http import ASGIApp
 from partita.runtime.identification import Identification
 from partita.runtime.plan import UsersPlan
 from partita.runtime.together import Together
@@ -22,7 +23,8 @@ class Solo:
     """``services`` in one process, in the order of their start.
 
     ``gateway`` is the listening socket of the public routes; ``sockets`` has one a service, by name, for callers that
-    may use internal operations. ``versions`` are by service.
+    may use internal operations. ``versions`` are by service. ``pages`` are answered beside the public routes; ``front``
+    is put before them, and does to a request what a gateway does.
     """
 
     def __init__(
@@ -37,11 +39,14 @@ class Solo:
         users: UsersPlan | None,
         environment: Mapping[str, str],
         versions: Mapping[str, str],
+        pages: Mapping[str, Page] | None = None,
+        front: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     ) -> None:
         self.together = Together(services, database_url=database_url, environment=environment)
         for name, replica in self.together.replicas.items():
             replica.version = versions.get(name, replica.version)
         self._gateway = gateway
+        self._pages, self._front = pages, front
         self._sockets = dict(sockets)
         self._system, self._trusted, self._users = system, trusted, users
         self._servers: list[HttpServer] = []
@@ -56,8 +61,9 @@ class Solo:
                 app = ServiceApp(replica.endpoints.values(), identify=identify, pages=replica.pages())
                 await self._listen(app, self._sockets[name])
             everything = [each for replica in self.together.replicas.values() for each in replica.endpoints.values()]
-            app = ServiceApp(everything, identify=self._identification("gateway", tokens), public_only=True)
-            await self._listen(app, self._gateway)
+            identify = self._identification("gateway", tokens)
+            app = ServiceApp(everything, identify=identify, pages=self._pages, public_only=True)
+            await self._listen(self._front(app), self._gateway)
         except BaseException:
             await self.stop(0)
             raise
@@ -70,7 +76,7 @@ class Solo:
             await server.stop()
         await self.together.stop()
 
-    async def _listen(self, app: ServiceApp, listening: socket.socket) -> None:
+    async def _listen(self, app: ASGIApp, listening: socket.socket) -> None:
         server = HttpServer(app)
         await server.start(sock=listening)
         self._servers.append(server)
