@@ -147,8 +147,7 @@ def _choose(members: list[Any], raw: Any) -> Any:
     if isinstance(raw, list):
         lists = [each for each in members if _is_array(each)]
         return lists[0] if len(lists) == 1 else None
-    rest = [each for each in members if each is not msgspec.UnsetType]
-    return rest[0] if len(rest) == 1 else None
+    return None  # a plain value has no parts; what the decoder says names all that it could have been
 
 
 def _class_of(wanted: Any) -> Any:
