@@ -184,16 +184,14 @@ async def test_a_writer_that_is_cancelled_while_it_waits(sqlite_bench: Any, unti
 
 
 async def test_the_file_is_set_up_for_services(tmp_path: Path) -> None:
-    """WAL, foreign keys on, and every commit on the disk unless told otherwise."""
-    for durable, synchronous in ((True, 2), (False, 1)):
-        engine = SqliteEngine(tmp_path / f"{synchronous}.sqlite", name="stock", durable=durable)
-        db = Database()
-        db.attach(engine)
-        async with db.read() as session:
-            assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
-            assert await session.scalar(text("PRAGMA foreign_keys")) == 1
-            assert await session.scalar(text("PRAGMA synchronous")) == synchronous
-        await engine.close()
+    """WAL and foreign keys are on."""
+    engine = SqliteEngine(tmp_path / "test.sqlite", name="stock")
+    db = Database()
+    db.attach(engine)
+    async with db.read() as session:
+        assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert await session.scalar(text("PRAGMA foreign_keys")) == 1
+    await engine.close()
 
 
 async def test_memory_keeps_transactions_apart(sqlite_bench: Any) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 
 from partita.adapters.json import json_dumps, json_loads
 from partita.adapters.sqlite.dialect import DRIVER, LoopConnection
+from partita.adapters.sqlite.disk import Disk
 from partita.adapters.sqlite.schema import STEPS, framework_version, upgrade_framework
 from partita.adapters.sqlite.turns import Turns
 from partita.core.errors import DatabaseUnavailable, SerializationFailure, StartFailed
@@ -44,12 +45,13 @@ _SELECT = "SELECT id, event_id, type, key, version, body, traceparent, created_a
 class SqliteTransaction:
     """A transaction on one of the engine's connections. See ``partita.ports.engine.Transaction``."""
 
-    __slots__ = ("_driver", "_engine", "_mode", "connection")
+    __slots__ = ("_changes", "_driver", "_engine", "_mode", "connection")
 
     def __init__(self, engine: SqliteEngine, connection: sqlalchemy.Connection, driver: LoopConnection) -> None:
         self._engine = engine
         self._driver = driver
         self._mode = Mode.WRITE
+        self._changes = 0
         self.connection = connection
 
     @property
@@ -66,6 +68,7 @@ class SqliteTransaction:
         """BEGIN. A run after one that lost waits for the write lock first, so that it cannot lose again."""
         driver = self._driver
         driver.deadline = deadline
+        self._changes = driver.total_changes
         self._mode = mode
         control = driver.control
         if mode is Mode.AGAIN:
@@ -100,8 +103,13 @@ class SqliteTransaction:
             raise
 
     async def commit(self) -> None:
-        """COMMIT. With ``synchronous=FULL`` the loop waits for the disk here."""
+        """COMMIT, and wait for the disk with the others."""
+        wrote = self._driver.total_changes != self._changes
         self._driver.control.execute("COMMIT")
+        self._engine.turns.next()
+        disk = self._engine.disk
+        if disk is not None:
+            await (disk.written() if wrote else disk.seen())
 
     async def rollback(self) -> None:
         """ROLLBACK."""
@@ -151,12 +159,11 @@ class SqliteEngine:
     """
 
     dialect = "sqlite"
-    suspends = False
 
     def __init__(self, path: str | Path, *, name: str, durable: bool = True, size: int = 10) -> None:
         self.name = name
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._synchronous = "FULL" if durable else "NORMAL"
+        self._synchronous = "NORMAL"
         if str(path) == ":memory:":
             shared_memory = "/dev/shm"
             self._temporary = tempfile.TemporaryDirectory(
@@ -164,10 +171,14 @@ class SqliteEngine:
             )
             path = Path(self._temporary.name) / f"{name}.sqlite"
             self._synchronous = "OFF"
+            durable = False
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise StartFailed(f"{name}: there is no folder {self.path.parent} for the database. Create it.")
         self.turns = Turns(str(self.path))
+        self.disk = Disk(self.path, name=name) if durable else None
+        # Without a disk to wait for, COMMIT gives way to nobody.
+        self.suspends = durable
         self.pool = Pool(self._connect, name=f"{name} ({self.path})", size=size)
         self._engine = sqlalchemy.create_engine(
             sqlalchemy.URL.create(DRIVER, database=str(self.path)),
@@ -255,6 +266,8 @@ class SqliteEngine:
 
     async def close(self) -> None:
         """Close every connection, and delete a temporary file."""
+        if self.disk is not None:
+            await self.disk.close()
         for transaction in self.pool.drain():
             transaction.close()
         self._engine.dispose()
