@@ -26,7 +26,7 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
-class Commands(click.Group):
+class _Commands(click.Group):
     """Loads a subcommand when it is asked for, so that each starts quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -47,7 +47,7 @@ class Commands(click.Group):
 
 
 @click.command(
-    cls=Commands,
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
@@ -61,14 +61,14 @@ partita COMMAND --help says more.
 """,
 )
 @click.version_option(version("partita"), "--version", prog_name="partita", message="%(prog)s %(version)s")
-def group() -> None:
+def _group() -> None:
     """Run, look at and check systems made of services."""
 
 
 def run() -> int:
     """Run the command; the exit code is returned, and what went wrong is told on stderr."""
     try:
-        group.main(prog_name="partita", standalone_mode=False)
+        _group.main(prog_name="partita", standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:

@@ -24,6 +24,7 @@ from partita.control.state import State, forget_state, only_here, was_left
 from partita.core.errors import StartFailed
 from partita.gateway.envoy import find_envoy
 from partita.runtime.loop import run_loop
+from partita.system.model import System
 from partita.system.target import DEFAULT_TARGET, load_system
 
 __all__ = ["dev"]
@@ -37,8 +38,10 @@ OWN_PRELOAD = ("partita.runtime.process", "partita.adapters.postgresql.engine", 
 """Partita's own modules. Imported once before forking, as they do not change while a system is developed."""
 
 
-class Placement(Protocol):
+class _Placement(Protocol):
     """A way to run a system."""
+
+    system: System
 
     async def start(self) -> State:
         """Start everything, and say what runs. Raises ``StartFailed``; ``stop`` clears up then too."""
@@ -111,7 +114,7 @@ async def _run(options: Options, solo: bool) -> None:
     say("Stopped.")
 
 
-async def _prepare(options: Options, solo: bool, stack: AsyncExitStack) -> Any:
+async def _prepare(options: Options, solo: bool, stack: AsyncExitStack) -> _Placement:
     """Import the system's code and the placement's. The zygote's imports, in another process, go on beside it."""
     arguments: list[Any] = []
     if not solo:
@@ -131,7 +134,8 @@ async def _prepare(options: Options, solo: bool, stack: AsyncExitStack) -> Any:
             module = import_module("partita.cli.solo" if solo else "partita.cli.ensemble")
     except KeyboardInterrupt:
         raise _Stopped from None
-    return module.placement(found, options, *arguments)
+    placement: _Placement = module.placement(found, options, *arguments)
+    return placement
 
 
 class _Stopped(click.Abort):

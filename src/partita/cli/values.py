@@ -25,7 +25,7 @@ class FileUpload:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.content_type = media_type(path)
+        self.content_type = _media_type(path)
         self.size: int | None = path.stat().st_size
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -35,7 +35,7 @@ class FileUpload:
                 yield chunk
 
 
-def media_type(path: Path) -> str:
+def _media_type(path: Path) -> str:
     """By the name's ending."""
     return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
@@ -95,7 +95,7 @@ def _argument(parameter: Parameter, text: str) -> Any:
             return FileUpload(_file(text))
         if parameter.place == "raw":
             path = _file(text) if text.startswith("@") else None
-            return Raw(body=path.read_bytes(), content_type=media_type(path)) if path else Raw(body=text.encode())
+            return Raw(body=path.read_bytes(), content_type=_media_type(path)) if path else Raw(body=text.encode())
         text = _read(text)
         if parameter.place == "body":
             return json_decoder(parameter.type).decode(text)
