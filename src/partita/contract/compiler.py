@@ -326,9 +326,10 @@ class _Compiler:
         if not 400 <= problem.status <= 599:
             self.refuse(f"{problem.__name__} has the status {problem.status}.", "Give it one from 400 to 599.")
         try:
-            hints = typing.get_type_hints(problem, localns=self.names, include_extras=True)
+            hints = typing.get_type_hints(problem, include_extras=True)
         except NameError as error:
-            self.refuse(f"{problem.__name__} names {error.name!r}, which is not defined.", "Import it.")
+            remedy = "Import or define it in the problem's module: not in a function, not under TYPE_CHECKING."
+            self.refuse(f"{problem.__name__} names {error.name!r}, which is not defined.", remedy)
             return
         for name, hint in hints.items():
             if get_origin(hint) is typing.ClassVar or name == "may_have_executed":

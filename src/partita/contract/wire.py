@@ -66,6 +66,8 @@ def _members_type(cls: type) -> type[msgspec.Struct]:
     for field in dataclasses.fields(cls):
         if field.default is not dataclasses.MISSING:
             fields.append((field.name, hints[field.name], field.default))
+        elif field.default_factory is not dataclasses.MISSING:
+            fields.append((field.name, hints[field.name], msgspec.field(default_factory=field.default_factory)))
         else:
             fields.append((field.name, hints[field.name]))
     return msgspec.defstruct(cls.__name__, fields, module=cls.__module__, kw_only=True, frozen=True)
