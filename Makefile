@@ -23,7 +23,7 @@ run:           ## run the shop on this machine, behind http://localhost:8080
 
 demo:          ## buy something in the shop, showing each HTTP exchange
 	$(SETUP) local
-	@$(BIN)/python -m examples.shop.demo $(ARGS)
+	@$(BIN)/python -m examples.shop.demo --start $(ARGS)
 
 test:          ## run the tests
 	$(SETUP) dev,local

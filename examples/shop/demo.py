@@ -13,7 +13,9 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Exchange", "NoShop", "Shop", "main"]
+from examples.shop.starting import NotStarted, answers, started
+
+__all__ = ["Exchange", "NoShop", "Shop", "main", "tell"]
 
 WIDTH = 110
 ITEMS_SHOWN = 2
@@ -108,9 +110,9 @@ class Shop:
         """A request as it is sent, secrets cut."""
         print(self.paint("request", f"{method} {path} HTTP/1.1"))
         for name, value in headers.items():
-            print(self.paint("dim", f"{name}: {cut(value) if name == 'authorization' else value}"))
+            print(self.paint("dim", f"{name}: {shown_header(name, value)}"))
         if body is not None:
-            print(pretty(body))
+            print("\n" + (f"({body})" if isinstance(body, str) else pretty(body)))
         print()
 
     def print_answer(self, answer: Exchange, took_ms: float, told: tuple[str, ...]) -> None:
@@ -221,15 +223,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Tell the story. Returns 1, with one sentence, where it cannot be told."""
     parser = argparse.ArgumentParser(prog="python -m examples.shop.demo", description="Buy something in the shop.")
     parser.add_argument("--url", default="http://localhost:8080", help="of the shop [%(default)s]")
+    parser.add_argument("--start", action="store_true", help="start the shop where none runs, and stop it afterwards")
+    chosen = parser.parse_args(arguments)
     try:
-        shop = Shop(parser.parse_args(arguments).url, is_colourful=sys.stdout.isatty())
-        with closing(shop.connection):
-            shop.knock()
-            pay(shop, log_in(shop, browse(shop)))
-    except NoShop as error:
+        if chosen.start and not answers(chosen.url):
+            print("No shop runs yet: starting one for this demo (`make run` starts one that stays) ...")
+            with started(chosen.url):
+                tell(chosen.url)
+            print("The shop is stopped again. Its data is kept in .partita/.")
+        else:
+            tell(chosen.url)
+    except (NoShop, NotStarted) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def tell(url: str) -> None:
+    """Look around, log in, buy. Raises ``NoShop``."""
+    shop = Shop(url, is_colourful=sys.stdout.isatty())
+    with closing(shop.connection):
+        shop.knock()
+        pay(shop, log_in(shop, browse(shop)))
 
 
 if __name__ == "__main__":

@@ -97,3 +97,21 @@ async def test_the_journey(shop_url: str) -> None:
     token = await journey.operator_token(shop_url)
     await journey.whole_journey(shop_url, token)
     assert (await journey.request(shop_url, "GET", "/users/42", headers=journey.bearer(token))).json["number"] == 42
+
+
+def test_the_demo_starts_a_shop_where_none_runs(tmp_path: Path) -> None:
+    """With --start the demo brings its own shop, and leaves no process and no open port behind."""
+    port = free_port()
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.shop.demo", "--start", "--url", f"http://127.0.0.1:{port}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+        capture_output=True,
+        text=True,
+        timeout=55,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "HTTP/1.1 202 Accepted" in done.stdout
+    assert "The shop is stopped again." in done.stdout
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=1)

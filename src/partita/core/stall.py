@@ -18,10 +18,15 @@ from typing import Any, NamedTuple
 
 from partita.core.call import handled_by
 
-__all__ = ["STALL_S", "Stall", "StallWatch", "log_stall"]
+__all__ = ["ANONYMOUS_S", "NOBODY", "STALL_S", "Stall", "StallWatch", "log_stall"]
 
 STALL_S = 0.05
 """A loop that is held for longer is reported."""
+
+ANONYMOUS_S = 0.5
+"""Where nobody was seen to hold it, only from here on: a busy machine lets every process wait for a while."""
+
+NOBODY = "the event loop"
 
 _log = logging.getLogger("partita.stall")
 
@@ -82,7 +87,7 @@ class StallWatch:
         assert self._loop is not None
         self._timer = self._loop.call_later(self._tick_s, self._on_beat)
         if late_s >= self._stall_s:
-            what, place = seen if seen is not None else ("the event loop", "")
+            what, place = seen if seen is not None else (NOBODY, "")
             self._report(Stall(what, late_s, place))
 
     def _look(self) -> None:
@@ -96,7 +101,7 @@ class StallWatch:
         assert loop is not None
         try:
             task = asyncio.current_task(loop)
-            name = "the event loop" if task is None else _name(task)
+            name = NOBODY if task is None else _name(task)
         except RuntimeError:  # the loop moved on while it was looked at
             return None
         frame = sys._current_frames().get(self._loop_thread)
@@ -104,7 +109,15 @@ class StallWatch:
 
 
 def log_stall(stall: Stall) -> None:
-    """Write the stall to the log ``partita.stall``."""
+    """Write the stall to the log ``partita.stall``. A short one in which nothing was seen is not worth a line."""
+    if stall.what == NOBODY and not stall.place:
+        if stall.seconds >= ANONYMOUS_S:
+            _log.warning(
+                "the event loop stood still for %d ms, and no task was seen in it: the machine was busy, or a call "
+                "into C kept the interpreter for itself.",
+                round(stall.seconds * 1000),
+            )
+        return
     where = f" at {stall.place}" if stall.place else ""
     _log.warning(
         "%s held the event loop for %d ms%s; nothing else in this process ran meanwhile. Use self.blocking.run(...) "

@@ -15,7 +15,7 @@ _TYPE = "extensions.filters.http.jwt_authn.v3."
 
 # As in the services' own check (partita.identity), so that the two agree about a token's last seconds.
 LEEWAY_S = 10
-FETCH_TIMEOUT_S = 2
+FETCH_TIMEOUT_S = 5
 REFETCH_S = 0.25
 VERIFIED_TOKENS_MAX = 4096
 
