@@ -1,0 +1,1 @@
+"""One service of the examples that type checkers accept."""
