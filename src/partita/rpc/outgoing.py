@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-from uuid import uuid4
 
 from partita.contract.operation import Operation
 from partita.core.call import NO_DEADLINE, Invocation, current_invocation, refuse_call_in_transaction
@@ -37,7 +37,7 @@ def outgoing(operation: Operation) -> Outgoing:
     now = time.monotonic()
     deadline = now + operation.timeout_s if operation.kind != "stream" else NO_DEADLINE
     if parent is None:
-        key = None if operation.safe else uuid4().hex
+        key = None if operation.safe else os.urandom(16).hex()
         return Outgoing(deadline, new_trace(), key, None)
     if parent.deadline < deadline:
         deadline = parent.deadline
