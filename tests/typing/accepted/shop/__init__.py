@@ -1,1 +1,0 @@
-"""One service of the examples that type checkers accept."""
