@@ -1,9 +1,9 @@
 """The Python in the documents: each block runs, and mypy strict accepts it.
 
 A block is a module of its own. What it needs and a reader can do without stands in a comment before it
-(``<!-- given``), what it should do in one after it (``<!-- then``), as statements and as functions ``test_...``. A block with a title is
-that file; later blocks of the same document may import it. A block with ``refused="..."`` is not accepted when it is
-imported, and the refusal says so; ``only-compiled="why"`` marks one that is not run.
+(``<!-- given``), what it should do in one after it (``<!-- then``), as statements and as functions ``test_...``. A
+block with a title is that file; later blocks of the same document may import it. A block with ``refused="..."`` is not
+accepted when it is imported, and the refusal says so; ``only-compiled="why"`` marks one that is not run.
 """
 
 from __future__ import annotations
