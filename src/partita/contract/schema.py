@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from partita.core.secret import Secret
 __all__ = ["ANY_PROBLEM", "REF", "Schemas", "default_of", "problem_schema", "refs_of", "types_of"]
 
 REF = "#/components/schemas/"
+_MODULE = re.compile(r"(?:[\w<>]+\.)+(?=\w)")
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 ANY_PROBLEM: dict[str, Any] = {
@@ -55,9 +57,7 @@ class Schemas:
         except KeyError as error:
             name = getattr(error.args[0], "__qualname__", error.args[0])
             raise ValueError(f"two types are named {name} in one module; rename one of them") from None
-        names: dict[str, str] = {}
-        for name in sorted(components):
-            names[name] = _unused(_NO_NAME.sub("_", name).strip("_"), names.values())
+        names = _names({name: str(components[name].get("title", name)) for name in sorted(components)})
         plain = {names[name]: _renamed(schema, names) for name, schema in components.items()}
         for name in _clashes(plain, taken or {}):
             names = {key: f"{prefix}.{name}" if value == name else value for key, value in names.items()}
@@ -69,10 +69,17 @@ class Schemas:
         return next(dict(schema) for each, schema in self._found if each is wanted or each == wanted)
 
 
-def _unused(name: str, used: Collection[str]) -> str:
-    while name in used:
-        name += "_"
-    return name
+def _names(titles: dict[str, str]) -> dict[str, str]:
+    """Each component's name in the document: ``Page_Order`` for ``Page[shop.api.Order]``, where no other has it."""
+    short = {name: _NO_NAME.sub("_", _MODULE.sub("", title)).strip("_") for name, title in titles.items()}
+    alone = Counter(short.values())
+    names: dict[str, str] = {}
+    for name in titles:
+        fit = short[name] if alone[short[name]] == 1 else _NO_NAME.sub("_", name).strip("_")
+        while fit in names.values():
+            fit += "_"
+        names[name] = fit
+    return names
 
 
 def _clashes(components: dict[str, Any], taken: Mapping[str, Any]) -> set[str]:
@@ -101,8 +108,12 @@ def refs_of(schema: Any) -> set[str]:
 def _renamed(schema: Any, names: dict[str, str]) -> Any:
     """The schema with the names of components as documents may have them (OpenAPI 3.1, Components Object)."""
     if isinstance(schema, dict):
-        # A set may be sent with an item twice: it is read as one.
-        return {key: _renamed(value, names) for key, value in schema.items() if (key, value) != ("uniqueItems", True)}
+        told = {key: _renamed(value, names) for key, value in schema.items()}
+        if isinstance(told.get("default"), list) and "uniqueItems" in str(schema):
+            told["default"] = sorted(told["default"], key=str)  # a set's own order differs from process to process
+        if told.get("uniqueItems") is True:
+            del told["uniqueItems"]  # a set may be sent with an item twice: it is read as one
+        return told
     if isinstance(schema, list):
         return [_renamed(each, names) for each in schema]
     if isinstance(schema, str) and schema.startswith(REF):
