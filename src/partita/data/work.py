@@ -199,7 +199,9 @@ class Work:
         """
         try:
             await self._write_pending()
-        except BaseException:
+        except BaseException as error:
+            # The outbox is written past SQLAlchemy, whose statements mark themselves stale.
+            self.is_stale = self.is_stale or isinstance(error, SerializationFailure)
             await self.abandon()
             raise
         self.has_ended = True
