@@ -180,7 +180,8 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Served]]]:
     running: list[Served] = []
 
     async def start(app: Any, **limits: Any) -> Served:
-        server = HttpServer(app, limits=ServerLimits(**limits))
+        # What is cancelled by a reset should not pass since an orderly close is given up after a while too.
+        server = HttpServer(app, limits=ServerLimits(**{"half_closed_s": 60.0, **limits}))
         running.append(Served(server, await server.start()))
         return running[-1]
 

@@ -217,6 +217,7 @@ async def test_an_answer_that_breaks_off_is_a_lost_connection(misbehave: Misbeha
     [
         {"headers": (("x-a", "1\r\nx-evil: 1"),)},
         {"headers": (("x-a", "1\n"),)},
+        {"headers": (("x-a", "1\r"),)},
         {"headers": (("x-a", "1\0"),)},
         {"headers": (("x-a\r\nx-evil", "1"),)},
         {"headers": (("", "1"),)},

@@ -92,7 +92,7 @@ async def test_a_half_closed_client_gets_its_answer(serve: Serve) -> None:
     assert not slow.cancelled.is_set()
 
 
-async def test_a_half_closed_client_is_given_up_after_a_while(serve: Serve) -> None:
+async def test_a_half_closed_client_is_given_up_after_a_while(serve: Serve, until: Any) -> None:
     """TCP does not tell an orderly close from a half-close, so the work of either is cancelled after its time."""
     slow = Slow()
     served = await serve(slow, half_closed_s=0.03)
@@ -101,6 +101,8 @@ async def test_a_half_closed_client_is_given_up_after_a_while(serve: Serve) -> N
     await soon(slow.started)
     wire.close()
     await soon(slow.cancelled)
+    await until(lambda: served.server.in_flight == 0)
+    assert served.server.connections == 0
 
 
 async def test_work_that_shields_itself_is_not_interrupted(serve: Serve, until: Any) -> None:
@@ -239,9 +241,9 @@ async def test_the_application_waits_for_a_client_that_reads_slowly(serve: Serve
 
 
 async def test_the_server_reads_no_more_than_the_application_takes(serve: Serve, until: Any) -> None:
-    """A large body waits in the client while the application does not read."""
+    """A large body waits in the client while the application does not read, without being too slow for it."""
     slow = Slow()
-    served = await serve(slow, body_s=0.02)
+    served = await serve(slow, body_s=0.02, body_bytes_per_s_min=10**9)
     wire = await served.open()
     await wire.send(POST + b"Content-Length: 100000000\r\n\r\n")
     await soon(slow.started)
@@ -250,6 +252,7 @@ async def test_the_server_reads_no_more_than_the_application_takes(serve: Serve,
         transport.write(b"x" * 65536)
         await asyncio.sleep(0)
     assert transport.get_write_buffer_size() > 10_000_000
+    assert (await served.ask(POST + b"Content-Length: 2\r\n\r\nx")).status == 408  # the time of a body has passed
     slow.go_on.set()
     assert (await wire.answer()).headers["connection"] == "close"
 

@@ -121,11 +121,14 @@ async def test_large_heads_are_refused(
     assert echo.scopes == []
 
 
-async def test_a_refusal_waits_for_the_answers_before_it(serve: Serve, echo: Any) -> None:
+@pytest.mark.parametrize("half_closed", [False, True])
+async def test_a_refusal_waits_for_the_answers_before_it(serve: Serve, echo: Any, half_closed: bool) -> None:
     """After good pipelined requests a malformed one is refused in its turn."""
     served = await serve(echo)
     wire = await served.open()
     await wire.send(GET + GET + b"nonsense\r\n\r\n" + GET)
+    if half_closed:
+        wire.half_close()
     assert [(await wire.answer()).status for _ in range(3)] == [200, 200, 400]
     assert await wire.end() == b""
 
@@ -251,8 +254,10 @@ async def test_requests_beyond_the_bound_are_refused(serve: Serve) -> None:
     async with asyncio.timeout(10):
         await started.acquire()
         await started.acquire()
-    answer = await served.ask(GET)
-    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "too-many-requests", "1")
+    third = await served.open()
+    for _ in range(2):
+        answer = await third.ask(GET)
+        assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "too-many-requests", "1")
     go_on.set()
     assert (await first.answer()).status == (await second.answer()).status == 200
 
@@ -265,5 +270,5 @@ async def test_a_refusal_of_head_has_no_body(serve: Serve) -> None:
 
     served = await serve(app)
     wire = await served.open()
-    await wire.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await wire.send(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert (await wire.end()).endswith(b"\r\n\r\n")

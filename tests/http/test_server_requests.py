@@ -193,7 +193,9 @@ async def test_an_upgrade_is_ignored(serve: Serve, echo: Any, upgrade: bytes) ->
     """The request is served as if it had not asked, its body included, and so is the one after it."""
     served = await serve(echo)
     wire = await served.open()
-    head = b"POST /1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %b\r\nContent-Length: 3\r\n\r\n" % upgrade
+    large = b"X: %b\r\n" % (b"x" * 12_000)
+    head = b"POST /1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %b\r\nContent-Length: 3\r\n" % upgrade
+    head += large + b"\r\n"
     await wire.send(head + b"abcGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
     first, second = json.loads((await wire.answer()).body), json.loads((await wire.answer()).body)
     assert (first["path"], first["body"], second["path"]) == ("/1", "abc", "/2")

@@ -130,8 +130,7 @@ class Exchange(RequestResponseCycle):
             )
 
     def answer(self, refusal: Refusal) -> None:
-        """Answer in place of the application. The connection closes after it."""
-        self.keep_alive = False
+        """Answer in place of the application."""
         body = refusal.body()
         self.response_started = True
         self._begin(refusal.status, [*refusal.headers(), (b"content-length", b"%d" % len(body))])

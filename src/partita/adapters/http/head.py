@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from partita.adapters.http.refusal import Refusal
 
-__all__ = ["Target", "check_fields", "parse_target", "parser_refusal"]
+__all__ = ["Fields", "Target", "check_fields", "parse_target", "parser_refusal"]
 
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.vV]+\])(?::[0-9]{0,5})?")
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -33,32 +33,39 @@ class Target(NamedTuple):
     host: bytes | None = None
 
 
-def check_fields(version: str, headers: list[tuple[bytes, bytes]]) -> bytes:
-    """Check what the headers say together, and return the value of ``Expect`` in lower case, or nothing.
+class Fields(NamedTuple):
+    """What the headers say of the request's body: its length, if it is announced, and whether 100 is waited for."""
 
-    Names are in lower case. Raises ``Refusal``.
-    """
+    length: int | None
+    expects_continue: bool
+
+
+def check_fields(version: str, headers: list[tuple[bytes, bytes]]) -> Fields:
+    """Check what the headers say together. Names are in lower case. Raises ``Refusal``."""
     if version != "1.1" and version != "1.0":
         raise Refusal(505, "unsupported-version", f"This server speaks HTTP/1.1 and HTTP/1.0, not HTTP/{version}.")
     hosts = 0
-    expect = b""
+    length: int | None = None
+    expects_continue = False
     for name, value in headers:
         if name == b"host":
             hosts += 1
             if not _HOST.fullmatch(value):
                 raise Refusal(400, "malformed-request", "The Host header is no host and port.")
+        elif name == b"content-length":
+            length = int(value)  # the parser has seen that it is a number, once
         elif name == b"transfer-encoding":
             if value.lower() != b"chunked":
                 raise Refusal(400, "unknown-transfer-coding", "The only transfer coding known here is chunked, once.")
             if version == "1.0":
                 raise Refusal(400, "unknown-transfer-coding", "HTTP/1.0 has no transfer codings.")
         elif name == b"expect" and version == "1.1":
-            expect = value.lower()
-            if expect != b"100-continue":
+            expects_continue = value.lower() == b"100-continue"
+            if not expects_continue:
                 raise Refusal(417, "unknown-expectation", "The only expectation known here is 100-continue.")
     if hosts != 1 and (hosts or version == "1.1"):
         raise Refusal(400, "malformed-request", f"The request has {hosts} Host headers; it needs one.")
-    return expect
+    return Fields(length, expects_continue)
 
 
 def parse_target(method: str, url: bytes) -> Target:

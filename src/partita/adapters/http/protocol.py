@@ -95,7 +95,7 @@ class ServerProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Called by the loop: the client sends no more. True keeps the connection open for the answer."""
-        if self.running is None or self.phase is Phase.CLOSING:
+        if self.running is None:
             return False
         if self.running is self.cycle and self.phase is Phase.BODY:
             return False  # half a request: there is nothing to answer
@@ -130,7 +130,9 @@ class ServerProtocol(HttpToolsProtocol):
                 self._raw_bytes = (
                     self._raw_bytes + len(data) if phase is Phase.HEAD and requests == self._requests else 0
                 )
-                self._check_head(self._raw_bytes - 4 * self.limits.headers_max - _REQUEST_LINE_BYTES)
+                framing_bytes = _REQUEST_LINE_BYTES + 4 * self.limits.headers_max
+                if self._raw_bytes > self.limits.head_bytes_max + framing_bytes:
+                    raise self._head_too_large()
             elif self.phase is Phase.BODY and phase is Phase.BODY:
                 self._count_overhead(len(data), body_bytes)
         except Refusal as refusal:
@@ -153,7 +155,7 @@ class ServerProtocol(HttpToolsProtocol):
 
     def _without_upgrade(self) -> bytes:
         """The head once more without ``Upgrade``, which is ignored (RFC 9110, section 7.8), for a new parser."""
-        self._upgrading = False
+        self._upgrading, self._head_bytes = False, 0
         version = self.parser.get_http_version().encode("ascii")
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -170,8 +172,9 @@ class ServerProtocol(HttpToolsProtocol):
             self.phase = Phase.CLOSING
             raise ConnectionAbortedError("too many requests wait on this connection")
         super().on_message_begin()
-        self._enter(Phase.HEAD)
-        self._head_bytes = 0
+        if self.phase is not Phase.HEAD:
+            self._enter(Phase.HEAD)
+            self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """Called by the parser, with a piece of the target."""
@@ -183,7 +186,9 @@ class ServerProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, with a header or a trailer."""
-        self._count_head(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self.limits.head_bytes_max:
+            raise self._head_too_large()
         if self.phase is not Phase.HEAD:
             return  # trailers are ignored
         if value[-1:] in (b" ", b"\t"):
@@ -202,7 +207,7 @@ class ServerProtocol(HttpToolsProtocol):
             self._upgrading = True
             return
         version = parser.get_http_version()
-        expect = check_fields(version, self.headers)
+        fields = check_fields(version, self.headers)
         target = parse_target(method, self.url)
         if target.host is not None:  # it wins over the header: RFC 9112, section 3.2.2
             self.headers[:] = [header for header in self.headers if header[0] != b"host"]
@@ -212,9 +217,9 @@ class ServerProtocol(HttpToolsProtocol):
         self._requests += 1
         self._enter(Phase.BODY)
         self._head_bytes = self._body_bytes = self._overhead_bytes = self._discarded_bytes = 0
-        self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), None)
+        self._body_left = fields.length
         keep = version != "1.0" and parser.should_keep_alive()
-        exchange = Exchange(self, scope, expects_continue=expect != b"", keep_alive=keep)
+        exchange = Exchange(self, scope, expects_continue=fields.expects_continue, keep_alive=keep)
         self.cycle = exchange
         if self.running is None:
             self._start(exchange)
@@ -259,14 +264,9 @@ class ServerProtocol(HttpToolsProtocol):
 
     # --- bounds --------------------------------------------------------------------------------------------------
 
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        self._check_head(self._head_bytes)
-
-    def _check_head(self, size: int) -> None:
-        if size > self.limits.head_bytes_max:
-            detail = f"The head of the request is larger than {self.limits.head_bytes_max} bytes."
-            raise Refusal(431, "head-too-large", detail)
+    def _head_too_large(self) -> Refusal:
+        detail = f"The head of the request is larger than {self.limits.head_bytes_max} bytes."
+        return Refusal(431, "head-too-large", detail)
 
     def _count_overhead(self, size: int, body_bytes_before: int) -> None:
         self._overhead_bytes = self._overhead_bytes + size if self._body_bytes == body_bytes_before else 0
@@ -318,8 +318,8 @@ class ServerProtocol(HttpToolsProtocol):
         """Whether the connection can stay open after the answer of ``exchange``, which begins now."""
         if exchange.more_body and (self._body_left is None or self._body_left > self.limits.linger_bytes_max):
             return False  # draining what is left of the body may take for ever
-        if self.queued:
-            return True
+        if self.queued or self._pending is not None:
+            return True  # there is more to answer
         return not self.host.draining and self.half_closed_at is None
 
     def answered(self, exchange: Exchange) -> None:
