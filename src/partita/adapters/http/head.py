@@ -34,7 +34,7 @@ class Target(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """What the headers say of the request's body: its length, if it is announced, and whether 100 is waited for."""
+    """What the headers say of the request's body: its length (``None`` in chunks), and whether 100 is waited for."""
 
     length: int | None
     expects_continue: bool
@@ -45,7 +45,7 @@ def check_fields(version: str, headers: list[tuple[bytes, bytes]]) -> Fields:
     if version != "1.1" and version != "1.0":
         raise Refusal(505, "unsupported-version", f"This server speaks HTTP/1.1 and HTTP/1.0, not HTTP/{version}.")
     hosts = 0
-    length: int | None = None
+    length: int | None = 0
     expects_continue = False
     for name, value in headers:
         if name == b"host":
@@ -59,6 +59,7 @@ def check_fields(version: str, headers: list[tuple[bytes, bytes]]) -> Fields:
                 raise Refusal(400, "unknown-transfer-coding", "The only transfer coding known here is chunked, once.")
             if version == "1.0":
                 raise Refusal(400, "unknown-transfer-coding", "HTTP/1.0 has no transfer codings.")
+            length = None
         elif name == b"expect" and version == "1.1":
             expects_continue = value.lower() == b"100-continue"
             if not expects_continue:
