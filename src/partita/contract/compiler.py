@@ -6,32 +6,33 @@ import inspect
 import os
 import re
 import typing
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from partita.contract.access import Access
-from partita.contract.codec import decode_hook, json_decoder, text_decoder
+from partita.contract.codec import json_decoder, text_decoder
 from partita.contract.operation import DECLARED, Declared, Kind, Operation, Parameter, Place
 from partita.contract.parameters import Cookie, Download, Header, Raw, Upload
-from partita.contract.problem import RESERVED, Problem
-from partita.contract.types import allows_none, faults_of, is_message_like, is_scalar, plain, strip
+from partita.contract.promises import declared_faults
+from partita.contract.types import allows_none, default_fault, faults_of, is_message_like, is_scalar, plain, strip
 from partita.core.errors import Mistake
+from partita.core.secret import Secret
 
 __all__ = ["compile_operation", "place_of"]
 
 _PATH = re.compile(r"(/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+|/")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STREAMS = (AsyncIterator, AsyncGenerator, AsyncIterable)
+_NO_RESULTS = (Raw, Upload, *_STREAMS)
 _OWN_ROUTES = frozenset({"/openapi.json", "/healthz", "/readyz", "/metrics", "/events"})
 _OWN_HEADERS = frozenset(
     "accept authorization connection content-length content-type cookie expect host idempotency-key te trailer "
     "transfer-encoding upgrade traceparent tracestate partita-caller partita-deadline-ms".split()
 )
 _MISSING = inspect.Parameter.empty
-_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def place_of(thing: Callable[..., Any] | type, name: str) -> str:
@@ -86,7 +87,7 @@ class _Compiler:
         template = self.template()
         signature = inspect.signature(self.function)
         self_first = list(signature.parameters.values())
-        if not self_first or self_first[0].kind not in (inspect.Parameter.POSITIONAL_ONLY, _POSITIONAL):
+        if not self_first or self_first[0].kind not in _POSITIONAL or self_first[0].annotation is not _MISSING:
             self.refuse("it has no self.", 'Make "self" its first argument.')
         own = self_first[1:]
         parameters = [found for found in (self.parameter(each, template) for each in own) if found is not None]
@@ -100,7 +101,8 @@ class _Compiler:
         if len(self.bodies) > 1:
             self.refuse(f"{' and '.join(self.bodies)} are both the body.", "Make one Message of them.")
         result, kind = self.result()
-        self.check_declared(kind)
+        for fact, remedy in declared_faults(self.declared, kind, self.bodies):
+            self.refuse(fact, remedy)
         if self.mistakes:
             return None
         return self.build(parameters, own, result, kind)
@@ -114,6 +116,8 @@ class _Compiler:
             )
             return re.findall(r"\{([A-Za-z_]\w*)\}", path)
         names = re.findall(r"\{(\w+)\}", path)
+        if {".", ".."} & set(path.split("/")):
+            self.refuse(f"{path!r} has a segment of dots, which clients and proxies take away.", "Write it without.")
         for name in sorted({name for name in names if names.count(name) > 1}):
             self.refuse(f"the path has {{{name}}} twice.", "Give each its own name.")
         if self.prefix + path in _OWN_ROUTES:
@@ -125,6 +129,8 @@ class _Compiler:
         if own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD):
             self.refuse(f"{what} takes any number of arguments.", "Name each argument, or use one Message.")
             return None
+        if own.kind is own.POSITIONAL_ONLY:
+            self.refuse(f"{what} cannot be given by name.", 'Take the "/" away: callers pass arguments by name.')
         hint = self.hint(name, what)
         if hint is _MISSING:
             return None
@@ -191,6 +197,9 @@ class _Compiler:
             faults = faults_of(hint, what)
         else:
             faults = faults_of(hint, what)
+            if place in ("path", "query") and strip(hint) is Secret:
+                fact = f"is a Secret and travels in the {place}, which logs and proxies keep."
+                faults = [(what, fact, "Make it a header, a cookie or a field of a Message.")]
             if not faults and not is_scalar(hint):
                 faults = [
                     (
@@ -204,15 +213,8 @@ class _Compiler:
         return not faults
 
     def check_default(self, what: str, default: Any, hint: Any) -> None:
-        if default is msgspec.UNSET:
-            return
-        try:
-            msgspec.convert(default, hint, dec_hook=decode_hook, from_attributes=True)
-        except (msgspec.ValidationError, TypeError) as error:
-            why = str(error).replace("`", "")
-            self.refuse(
-                f"{what} has the default {default!r}, which does not fit: {why}.", "Change the default or the type."
-            )
+        if fault := default_fault(default, hint):
+            self.refuse(f"{what} {fault}", "Change the default or the type.")
 
     def check_notes(self, what: str, hint: Any) -> None:
         """Refuse a Header or Cookie that stands where nobody would see it."""
@@ -220,6 +222,8 @@ class _Compiler:
         if any(isinstance(note, Header) for note in inner):
             self.refuse(f"{what} has its header inside of a union.", "Write Annotated[... | None, Header(...)].")
         notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        if len([note for note in notes if isinstance(note, Header)]) > 1:
+            self.refuse(f"{what} is more than one header or cookie.", "Choose one.")
         for note in (*notes, *inner):
             if isinstance(note, type) and issubclass(note, Header):
                 self.refuse(f"{what} is a {note.__name__} without a name.", f'Write {note.__name__}("...").')
@@ -235,6 +239,8 @@ class _Compiler:
                 self.refuse(
                     f"{what} has a constraint on how often it is given.", "Constrain its items, or use a Message."
                 )
+        elif msgspec.UnsetType in get_args(plain(hint)):
+            self.refuse(f"{what} may be UNSET, which a {place} says by leaving it out.", "Use None for that.")
         elif not allows_none(hint):
             return
         elif place == "path":
@@ -262,82 +268,35 @@ class _Compiler:
     def result(self) -> tuple[Any, Kind]:
         hint = self.hint("return", "the result")
         is_async = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
-        plain = strip(hint) if hint is not _MISSING else hint
-        if get_origin(plain) in _STREAMS:
+        bare = strip(hint) if hint is not _MISSING else hint
+        self.check_result(hint, bare)
+        if get_origin(bare) in _STREAMS:
             if is_async:
                 self.refuse('a stream is declared with "def", not "async def".', 'Remove "async".')
             if self.declared.method != "GET":
                 self.refuse(f"a stream is declared with {self.declared.method.lower()}.", "Use @get.")
-            item = get_args(plain)[0]
+            item = get_args(bare)[0]
             for path, fact, remedy in faults_of(item, "its item"):
                 self.refuse(f"{path} {fact}", remedy)
             return item, "stream"
         if not is_async:
             self.refuse('it is declared with "def".', 'Write "async def"; only streams go without.')
-        if hint is _MISSING:
-            return None, "nothing"
-        if plain is Download:
+        if bare is Download:
             return Download, "download"
-        if hint in (None, type(None)):
+        if hint in (None, type(None), _MISSING) or bare in _NO_RESULTS:
             return None, "nothing"
         for path, fact, remedy in faults_of(hint, "its result"):
             self.refuse(f"{path} {fact}", remedy)
         return hint, "value"
 
-    def check_declared(self, kind: Kind) -> None:
-        declared = self.declared
-        if declared.method == "GET" and self.bodies:
-            self.refuse(
-                f"{self.bodies[0]} is a body, and GET has none.", "Use scalars, which travel as the query, or @post."
-            )
-        if declared.status is not None and not 200 <= declared.status <= 299:
-            self.refuse(f"{declared.status} is no status of success.", "Use 200 to 299; failures are Problems.")
-        if declared.status in (204, 205) and kind != "nothing":
-            self.refuse(f"{declared.status} has no body, and it returns one.", 'Write "-> None", or another status.')
-        if not declared.timeout > 0:
-            self.refuse(f"its timeout is {declared.timeout} s.", "Give it more than 0.")
-        if declared.body_max < 1:
-            self.refuse(f"its body_max is {declared.body_max} bytes.", "Give it more than 0.")
-        if not isinstance(declared.access, Access):
-            self.refuse(f"its access is {declared.access!r}.", 'Use PUBLIC, USER, INTERNAL or role("...").')
-        elif declared.access == Access():
-            self.refuse("its access lets nobody in.", 'Use PUBLIC, USER, INTERNAL or role("...").')
-        if declared.idempotency not in ("optional", "required", "none"):
-            self.refuse(f"its idempotency is {declared.idempotency!r}.", 'Use "optional", "required" or "none".')
-        if isinstance(declared.raises, type) or not isinstance(declared.raises, Sequence):
-            self.refuse(f"raises is {_spell(declared.raises)}.", "Write a list: raises=[...].")
-        else:
-            self.check_problems(declared.raises)
-
-    def check_problems(self, problems: Sequence[Any]) -> None:
-        codes: dict[str, str] = {}
-        for problem in problems:
-            if not (isinstance(problem, type) and issubclass(problem, Problem)):
-                self.refuse(f"raises holds {problem!r}, which is no Problem.", "Derive it from Problem.")
-                continue
-            other = codes.setdefault(problem.code, problem.__name__)
-            if other != problem.__name__:
-                self.refuse(
-                    f"{other} and {problem.__name__} have the code {problem.code!r}.", 'Give one its own: code="...".'
-                )
-            self.check_problem(problem)
-
-    def check_problem(self, problem: type[Problem]) -> None:
-        if not 400 <= problem.status <= 599:
-            self.refuse(f"{problem.__name__} has the status {problem.status}.", "Give it one from 400 to 599.")
-        try:
-            hints = typing.get_type_hints(problem, include_extras=True)
-        except NameError as error:
-            remedy = "Import or define it in the problem's module: not in a function, not under TYPE_CHECKING."
-            self.refuse(f"{problem.__name__} names {error.name!r}, which is not defined.", remedy)
-            return
-        for name, hint in hints.items():
-            if get_origin(hint) is typing.ClassVar or name == "may_have_executed":
-                continue
-            if name in RESERVED:
-                self.refuse(f"{problem.__name__}.{name} has a name that RFC 9457 uses itself.", "Choose another name.")
-            for path, fact, remedy in faults_of(hint, f"{problem.__name__}.{name}"):
-                self.refuse(f"{path} {fact}", remedy)
+    def check_result(self, hint: Any, bare: Any) -> None:
+        """Refuse results that stand where no value of theirs can be."""
+        if bare in _STREAMS:
+            self.refuse("it is a stream of anything.", f"Say what it gives: {bare.__name__}[...].")
+        elif bare in (Raw, Upload):
+            self.refuse(f"its result is {bare.__name__}, which only requests have.", "Use Download.")
+        elif (bare is Download or get_origin(bare) in _STREAMS) and allows_none(hint):
+            self.refuse("it may return None instead of content.", "Raise NotFound, or another Problem.")
 
     def build(self, parameters: list[Parameter], own: list[inspect.Parameter], result: Any, kind: Kind) -> Operation:
         declared, function = self.declared, self.function

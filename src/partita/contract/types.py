@@ -17,7 +17,18 @@ from partita.contract.hashing import key_fault, unhashable
 from partita.contract.parameters import Header
 from partita.core.secret import Secret
 
-__all__ = ["Fault", "default_fault", "faults_of", "is_message_like", "is_scalar", "members_of", "plain", "strip"]
+__all__ = [
+    "Fault",
+    "allows_none",
+    "default_fault",
+    "faults_of",
+    "is_message_like",
+    "is_scalar",
+    "members_of",
+    "plain",
+    "problem_members",
+    "strip",
+]
 
 Fault = tuple[str, str, str]
 """The place inside of a type, the fact, and the remedy."""
@@ -133,7 +144,7 @@ class _Walk:
         if wanted in self.seen:
             return
         self.seen.add(wanted)
-        if get_origin(wanted) is None and getattr(cls, "__parameters__", ()):
+        if get_origin(wanted) is None and getattr(cls, "__parameters__", None):
             fact = f"is a {cls.__name__} of anything."
             self.refuse(path, fact, f"Say what it holds: {cls.__name__}[...].")
         elif typing.is_typeddict(cls):
@@ -180,6 +191,16 @@ def members_of(wanted: Any) -> Iterator[tuple[str, Any, Any]]:
         return
     for name in cls._fields:
         yield name, hints.get(name, Any), cls._field_defaults.get(name, msgspec.NODEFAULT)
+
+
+def problem_members(problem: Any) -> Iterator[tuple[str, Any, Any, bool]]:
+    """Name, type and default of each field of a problem class, and whether it has a default."""
+    hints = typing.get_type_hints(problem, include_extras=True)
+    for each in dataclasses.fields(problem):
+        if each.default_factory is not dataclasses.MISSING:
+            yield each.name, hints[each.name], each.default_factory(), True
+        else:
+            yield each.name, hints[each.name], each.default, each.default is not dataclasses.MISSING
 
 
 def default_fault(default: Any, wanted: Any) -> str:
