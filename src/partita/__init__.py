@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from partita.core.errors import ConnectionLost as ConnectionLost
     from partita.core.errors import Contended as Contended
     from partita.core.errors import ContractRefused as ContractRefused
+    from partita.core.errors import DatabaseUnavailable as DatabaseUnavailable
     from partita.core.errors import DeadlineExceeded as DeadlineExceeded
     from partita.core.errors import Misuse as Misuse
     from partita.core.errors import NoUnit as NoUnit
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from partita.core.errors import StartFailed as StartFailed
     from partita.core.errors import SystemRefused as SystemRefused
     from partita.core.errors import TooManyCalls as TooManyCalls
+    from partita.core.errors import TransactionAborted as TransactionAborted
     from partita.core.errors import Unavailable as Unavailable
     from partita.core.errors import UnitEnded as UnitEnded
     from partita.core.errors import UnitShared as UnitShared
@@ -86,6 +88,9 @@ if TYPE_CHECKING:
     from partita.testing.running import running as running
 
 __all__ = [
+    "INTERNAL",
+    "PUBLIC",
+    "USER",
     "Access",
     "Adapter",
     "BadResponse",
@@ -105,13 +110,13 @@ __all__ = [
     "ContractRefused",
     "Cookie",
     "Database",
+    "DatabaseUnavailable",
     "DeadlineExceeded",
     "Download",
     "Event",
     "FieldError",
     "Forbidden",
     "Header",
-    "INTERNAL",
     "Ids",
     "Invalid",
     "Malformed",
@@ -122,7 +127,6 @@ __all__ = [
     "NoUnit",
     "NotAcceptable",
     "NotFound",
-    "PUBLIC",
     "Page",
     "PartitaError",
     "Problem",
@@ -139,7 +143,7 @@ __all__ = [
     "System",
     "SystemRefused",
     "TooManyCalls",
-    "USER",
+    "TransactionAborted",
     "Unauthenticated",
     "Unavailable",
     "UnitEnded",
@@ -182,8 +186,9 @@ _HOMES = {
     "core.clock": "Clock",
     "core.errors": (
         "BadResponse BlockingFull CallFailed CallInsideTransaction CommitForbidden CommitUnknown ConnectionLost "
-        "Contended ContractRefused DeadlineExceeded Misuse NoUnit PartitaError Refused SerializationFailure "
-        "ServiceRefused SettingsRefused StartFailed SystemRefused TooManyCalls Unavailable UnitEnded UnitShared"
+        "Contended ContractRefused DatabaseUnavailable DeadlineExceeded Misuse NoUnit PartitaError Refused "
+        "SerializationFailure ServiceRefused SettingsRefused StartFailed SystemRefused TooManyCalls "
+        "TransactionAborted Unavailable UnitEnded UnitShared"
     ),
     "core.ids": "Ids",
     "core.secret": "Secret",
@@ -197,7 +202,6 @@ _HOMES = {
     "testing.running": "running",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-
 
 
 if not TYPE_CHECKING:  # a checker that saw this would believe every name

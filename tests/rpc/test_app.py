@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from partita import BlockingFull, CommitUnknown, ConnectionLost, Contended, DatabaseUnavailable, Unavailable
+from partita.contract.contract import compiled
+from partita.rpc.answer import answer_failure
 from partita.rpc.app import ServiceApp
 
 ID = "00000000-0000-0000-0000-000000000007"
@@ -67,16 +71,18 @@ async def ask(
     return reply
 
 
+def _ours() -> Any:
+    """The conftest, which pytest does not let us import."""
+    return next(
+        module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService")
+    )
+
+
 @pytest.fixture
 def app() -> ServiceApp:
     """The service of the conftest as an application."""
-    import sys
-
-    ours: Any = next(
-        module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService")
-    )
-    endpoints = ours.endpoints_of(ours.ThingsService())
-    return ServiceApp(endpoints.values(), identify=ours.identify)
+    ours = _ours()
+    return ServiceApp(ours.endpoints_of(ours.ThingsService()).values(), identify=ours.identify)
 
 
 def assert_problem(reply: Reply, status: int, code: str) -> Any:
@@ -306,11 +312,37 @@ async def test_a_failure_tells_nothing(app: ServiceApp, caplog: pytest.LogCaptur
 
 async def test_public_only_hides_what_is_internal(app: ServiceApp) -> None:
     """Where only public operations are served, an internal one is as unknown as any other path."""
-    import sys
-
-    ours: Any = next(
-        module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService")
-    )
+    ours = _ours()
     public = ServiceApp(ours.endpoints_of(ours.ThingsService()).values(), identify=ours.identify, public_only=True)
     assert_problem(await ask(public, "GET", "/inside", ("partita-caller", "orders")), 404, "not-found")
     assert (await ask(public, "GET", "/pages", ("partita-caller", "orders"))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "executed"),
+    [
+        (DatabaseUnavailable("no connection"), 503, "busy", False),
+        (Contended("too often"), 503, "contended", False),
+        (CommitUnknown("lost"), 500, "commit-unknown", True),
+        (BlockingFull("every thread"), 503, "busy", False),
+        (TimeoutError(), 504, "deadline-exceeded", True),
+        (
+            Unavailable("x", service="bank", operation="pay", may_have_executed=False),
+            503,
+            "dependency-unavailable",
+            False,
+        ),
+        (ConnectionLost("x", service="bank", operation="pay", may_have_executed=True), 502, "dependency-failed", True),
+    ],
+)
+def test_failures_that_have_a_meaning(error: Exception, status: int, code: str, executed: bool) -> None:
+    """Each failure of what a handler stands on has its status, and says whether the work may have been done."""
+    operation = compiled(_ours().Things).operations["buy"]
+    answer = answer_failure(operation, error, None)
+    document = json.loads(answer.body)
+    assert (answer.status, document["type"].rpartition(":")[2], document["may_have_executed"]) == (
+        status,
+        code,
+        executed,
+    )
+    assert (status == 503) == any(name == "retry-after" for name, _ in answer.headers)

@@ -22,6 +22,7 @@ from partita.core.errors import (
     CommitUnknown,
     ConnectionLost,
     Contended,
+    DatabaseUnavailable,
     DeadlineExceeded,
     TooManyCalls,
     Unavailable,
@@ -113,6 +114,9 @@ def answer_failure(operation: Operation, error: BaseException, invocation: Invoc
         answer = answer_problem(_ContendedReply(), may_have_executed=False)
         answer.headers.append(("retry-after", "1"))
         return answer
+    if isinstance(error, DatabaseUnavailable):
+        log.warning("%s failed: %s", operation.full_name, error)
+        return answer_problem(Busy(reason="the database cannot be reached"), may_have_executed=False)
     if isinstance(error, CommitUnknown):
         return answer_problem(_CommitUnknownReply(), may_have_executed=True)
     if isinstance(error, BlockingFull):

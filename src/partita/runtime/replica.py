@@ -13,6 +13,7 @@ from partita.contract.openapi import openapi
 from partita.core.blocking import Blocking
 from partita.core.clock import Clock
 from partita.core.errors import Refused, StartFailed
+from partita.core.ids import Ids
 from partita.data.database import Database
 from partita.data.migrations import create_tables, upgrade
 from partita.data.units import UnitsOfWork
@@ -60,6 +61,7 @@ class Replica:
         self.version = version
         self.counters = Counters()
         self.ready = False
+        self._clock = clock or Clock()
         self._create = create
         self._url = database_url
         self._engine: Engine | None = None
@@ -70,7 +72,7 @@ class Replica:
             channels=channels,
             given=given or {},
             environment=environment or {},
-            clock=clock or Clock(),
+            clock=self._clock,
             strict=strict,
         )
         self.database: Database | None = filled.database
@@ -117,7 +119,7 @@ class Replica:
         if self._url is None:
             raise StartFailed(f"{self.name} asks for a database, and none was given. Name one with --database-url.")
         self._engine = await open_engine(self._url, name=self.name)
-        self.database.attach(self._engine)
+        self.database.attach(self._engine, clock=self._clock, ids=Ids(self._clock))
         tables, history = tables_of(self.cls), migrations_of(self.cls)
         if self._create or (tables is not None and not history.is_dir()):
             if not self._create:

@@ -137,7 +137,7 @@ async def _running(service: Any, fields: dict[str, Any]) -> AsyncIterator[Runnin
         replica = Replica(
             service,
             channels=lambda name: LocalChannel(lambda operation: None, caller=name),
-            database_url=named or f"sqlite:///{folder}/test.db",
+            database_url=named or f"sqlite:///{folder}/test.db?durable=false",
             given=given,
             clock=clock,
             create=True,

@@ -73,7 +73,7 @@ async def running_system(
     with scratch_folder() as folder:
         together = Together(
             [system.members[name].cls for name in system.order()],
-            database_url=database_url or (lambda name: f"sqlite:///{folder}/{name}.db"),
+            database_url=database_url or (lambda name: f"sqlite:///{folder}/{name}.db?durable=false"),
             given=given,
             environment=environment,
             clock=clock,
