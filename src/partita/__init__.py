@@ -1,6 +1,7 @@
 """Partita: systems made of microservices, written once, run in one process, as an ensemble, or on Kubernetes.
 
-Everything that a team writes services with is here. The names are loaded when they are first used, so that ``pip install partita`` alone is enough for contracts and the client.
+Everything that a team writes services with is here. The names are loaded when they are first used, so that
+``pip install partita`` alone is enough for contracts and the client.
 """
 
 from __future__ import annotations

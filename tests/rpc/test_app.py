@@ -17,6 +17,7 @@ from partita.rpc.app import ServiceApp
 
 ID = "00000000-0000-0000-0000-000000000007"
 JSON = ("content-type", "application/json")
+BANK = {"service": "bank", "operation": "pay"}
 GOOD = b'{"lines": [{"sku": "a", "quantity": 1}]}'
 
 
@@ -332,7 +333,7 @@ async def test_public_only_hides_what_is_internal(app: ServiceApp) -> None:
             "dependency-unavailable",
             False,
         ),
-        (ConnectionLost("x", service="bank", operation="pay", may_have_executed=True), 502, "dependency-failed", True),
+        (ConnectionLost("x", **BANK, may_have_executed=True), 502, "dependency-failed", True),
     ],
 )
 def test_failures_that_have_a_meaning(error: Exception, status: int, code: str, executed: bool) -> None:
