@@ -17,7 +17,7 @@ from examples.shop.payments.tables import EntryRow, PaymentRow
 from partita import Database
 from partita.runtime.engines import open_engine
 
-__all__ = ["checkout_faults", "ledger_faults", "main", "shop_faults", "stock_faults"]
+__all__ = ["audit", "checkout_faults", "ledger_faults", "main", "shop_faults", "stock_faults"]
 
 
 async def ledger_faults(payments: Database) -> list[str]:
