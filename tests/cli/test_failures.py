@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from partita.control.ports import free_port, listen
@@ -187,6 +188,36 @@ def test_what_another_server_refuses_is_told(pairs: dict[str, Any], pair: Path, 
     password = (server / "password").read_text().strip()
     absent = start(pair, "--database-url", f"postgresql://postgres:{password}@{place}/absent")
     assert "has no database 'absent'" in last_words(absent)
+
+
+async def test_a_role_without_the_right_is_told(pairs: dict[str, Any], pair: Path, start: Any) -> None:
+    """A role that may log in and may not make databases is told with the statement that allows it."""
+    server = pairs["ensemble"].folder / ".partita" / "pair" / "postgres"
+    place = pairs["ensemble"].state["services"]["notes"]["database"].partition(" on ")[2]
+    password = (server / "password").read_text().strip()
+    connection = await asyncpg.connect(f"postgresql://postgres:{password}@{place}/postgres")
+    await connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    await connection.close()
+    told = last_words(start(pair, "--database-url", f"postgresql://guest:guest@{place}/postgres"))
+    assert "does not allow the role 'guest'" in told
+    assert 'ALTER ROLE "guest" CREATEDB CREATEROLE' in told
+
+
+def test_another_server_may_keep_the_databases(pairs: dict[str, Any], pair: Path, start: Any) -> None:
+    """With --database-url no server is started, and the services' data is there."""
+    server = pairs["ensemble"].folder / ".partita" / "pair" / "postgres"
+    place = pairs["ensemble"].state["services"]["notes"]["database"].partition(" on ")[2]
+    password = (server / "password").read_text().strip()
+    text = (pair / "system.py").read_text()
+    (pair / "system.py").write_text(text.replace('    "pair",\n', '    "second",\n'))
+    url = f"postgresql://postgres:{password}@{place}/postgres"
+    dev = start(pair, PARTITA_DATABASE_URL=url).ready()
+    assert dev.state["services"]["notes"]["database"] == f"second-notes on {place}"
+    assert dev.request("POST", "/notes", body={"text": "elsewhere"}).status == 201
+    assert "postgresql" not in dev.state["parts"]
+    assert password not in dev.written()
+    assert not (pair / ".partita" / "second" / "postgres").exists()
+    assert dev.stop() == 0
 
 
 def test_a_system_runs_once_in_a_folder(pairs: dict[str, Any], start: Any) -> None:
