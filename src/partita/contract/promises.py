@@ -88,8 +88,10 @@ def problem_faults(problem: type[Problem]) -> Iterator[tuple[str, str]]:
     for field, hint, default, given in members:
         if field in RESERVED:
             yield f"{name}.{field} has a name that RFC 9457 uses itself.", "Choose another name."
-        elif hasattr(Problem, field):
+            continue
+        if hasattr(Problem, field):
             yield f"{name}.{field} has a name that every Problem has.", "Choose another name."
+            continue
         faults = faults_of(hint, f"{name}.{field}", secrets=False)
         for path, fact, remedy in faults:
             yield f"{path} {fact}", remedy

@@ -87,7 +87,7 @@ class _Walk:
         elif origin in (Union, UnionType):
             for arg in args:
                 if arg is not msgspec.UnsetType or not (unset or outermost):
-                    self.visit(arg, path)
+                    self.visit(arg, path, outermost=outermost)
         elif isinstance(wanted, NewType):
             self.visit(wanted.__supertype__, path)
         elif not self.special(wanted, path):
@@ -131,9 +131,10 @@ class _Walk:
             self.refuse(path, f"is a frozenset of {_name(args[0])}, which has no hash.", "Use tuple[..., ...].")
         if cls is collections.abc.Mapping and (fault := key_fault(args[0])):
             self.refuse(path, f"has keys of the type {_name(args[0])}, {fault}.", "Use str, int, UUID or an Enum.")
-        for arg in args:
-            if arg is not Ellipsis:
-                self.visit(arg, path)
+        if not _is_struct(cls):  # a struct's fields say what the arguments make of them
+            for arg in args:
+                if arg is not Ellipsis:
+                    self.visit(arg, path)
         if cls not in _HOLDERS:
             self.cls(wanted, cls, path)
 
@@ -218,8 +219,12 @@ def default_fault(default: Any, wanted: Any) -> str:
     return ""
 
 
+def _is_struct(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, msgspec.Struct)
+
+
 def _is_changeable(cls: Any) -> bool:
-    if issubclass(cls, msgspec.Struct):
+    if _is_struct(cls):
         return not cls.__struct_config__.frozen
     parameters = getattr(cls, _DATACLASS, None)
     return parameters is not None and not parameters.frozen
