@@ -269,6 +269,8 @@ class _Compiler:
         hint = self.hint("return", "the result")
         is_async = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
         bare = strip(hint) if hint is not _MISSING else hint
+        if get_origin(bare) in _STREAMS and not get_args(bare):
+            bare = get_origin(bare)  # typing's AsyncIterator, of anything
         self.check_result(hint, bare)
         if get_origin(bare) in _STREAMS:
             if is_async:
@@ -279,7 +281,7 @@ class _Compiler:
             for path, fact, remedy in faults_of(item, "its item"):
                 self.refuse(f"{path} {fact}", remedy)
             return item, "stream"
-        if not is_async:
+        if not is_async and bare not in _STREAMS:
             self.refuse('it is declared with "def".', 'Write "async def"; only streams go without.')
         if bare is Download:
             return Download, "download"
