@@ -48,7 +48,7 @@ from partita.rpc.app import Identified, ServiceApp
 from partita.rpc.endpoint import Endpoint
 
 TOKEN = "a-token-of-a-user"
-EXAMPLES = 25
+EXAMPLES = 10
 
 
 class Size(Enum):
