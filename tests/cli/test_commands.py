@@ -205,7 +205,7 @@ def test_the_table_shows_what_runs(pairs: dict[str, Any]) -> None:
     said = pairs["ensemble"].written()
     services = pairs["ensemble"].state["services"]
     for name, service in services.items():
-        (row,) = (line for line in said.splitlines() if line.startswith(f"{name} "))
+        (row,) = (line for line in said.splitlines() if line.startswith(f"{name} ") and "http:" in line)
         assert row.split()[1:3] == [service["url"], service["version"]]
         assert row.split()[-1] == str(service["pid"])
         assert os.path.exists(f"/proc/{service['pid']}")

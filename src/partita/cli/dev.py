@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from importlib import import_module
 from ipaddress import ip_address
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import click
 
@@ -29,11 +28,10 @@ from partita.system.target import DEFAULT_TARGET, load_system
 
 __all__ = ["dev"]
 
-T = TypeVar("T")
-
 EARLIER_ENDS_S = 3.0
 """How long an earlier run that was killed may hold the port: its zygote ends what is left within two seconds."""
 
+EARLIER_POLL_S = 0.05
 OWN_PRELOAD = ("partita.runtime.process", "partita.adapters.postgresql.engine", "partita.data.revisions", "partita")
 """Partita's own modules. Imported once before forking, as they do not change while a system is developed."""
 
@@ -99,14 +97,9 @@ async def _run(options: Options, solo: bool) -> None:
         interrupts = Interrupts()
         name = placement.system.name
         stack.enter_context(only_here(name))
-        await _unless_stopped(_port_is_free(options, name), interrupts)
+        await _port_is_free(options, name, interrupts)
         stack.callback(forget_state, name)
-        try:
-            state = await _unless_stopped(placement.start(), interrupts)
-        except BaseException:
-            interrupts.at_once.set()
-            await placement.stop(interrupts.at_once)
-            raise
+        state = await _start(placement, interrupts)
         say(service_table(state, process_age_s(), colour=coloured()))
         await interrupts.stop.wait()
         say("Stopping: what is under way is finished first. Ctrl-C again stops at once.")
@@ -151,19 +144,26 @@ async def _cancelled(task: asyncio.Future[Any]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _unless_stopped(coroutine: Coroutine[Any, Any, T], interrupts: Interrupts) -> T:
-    """The coroutine's result; it is cancelled when somebody asks to stop."""
-    task = asyncio.ensure_future(coroutine)
-    stopped = asyncio.ensure_future(interrupts.stop.wait())
-    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if task.done():
-        return task.result()
-    await _cancelled(task)
-    raise _Stopped
+async def _start(placement: _Placement, interrupts: Interrupts) -> State:
+    """Start everything. What fails or is stopped leaves nothing behind, and nobody is waited for then."""
+    starting = asyncio.ensure_future(placement.start())
+    try:
+        stopped = asyncio.ensure_future(interrupts.stop.wait())
+        waits: list[asyncio.Future[Any]] = [starting, stopped]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not starting.done():
+            raise _Stopped
+        return starting.result()
+    except BaseException:
+        starting.cancel()
+        interrupts.at_once.set()
+        await placement.stop(interrupts.at_once)
+        await _cancelled(starting)
+        raise
 
 
-async def _port_is_free(options: Options, system: str) -> None:
+async def _port_is_free(options: Options, system: str, interrupts: Interrupts) -> None:
     """Raise ``StartFailed`` where the port is taken. What an earlier run left behind may take a moment to end."""
     until = time.monotonic() + (EARLIER_ENDS_S if was_left(system) else 0)
     while True:
@@ -172,4 +172,6 @@ async def _port_is_free(options: Options, system: str) -> None:
         except StartFailed:
             if time.monotonic() >= until:
                 raise
-        await asyncio.sleep(0.05)
+        if interrupts.stop.is_set():
+            raise _Stopped
+        await asyncio.sleep(EARLIER_POLL_S)

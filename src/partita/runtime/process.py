@@ -86,7 +86,8 @@ async def _serve(plan: Plan, listen: int, ready: int, lifeline: int) -> None:
     identify = Identification(system=plan.system, service=plan.service, trusted=trusted, users=users)
     app = ServiceApp(replica.endpoints.values(), identify=identify, pages=replica.pages())
     server = HttpServer(app)
-    await replica.start()
+    if not await _started(replica, stop):
+        return
     try:
         port = await server.start(sock=socket.socket(fileno=listen))
         _tell_ready(ready, {"ready": True, "version": plan.version, "port": port})
@@ -99,6 +100,20 @@ async def _serve(plan: Plan, listen: int, ready: int, lifeline: int) -> None:
         await replica.stop()
         for each in transports.values():
             await each.close()
+
+
+async def _started(replica: Replica, stop: asyncio.Event) -> bool:
+    """Start it. False when it was asked to stop meanwhile; whatever it waited for is given up then."""
+    starting = asyncio.ensure_future(replica.start())
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if starting.done():
+        starting.result()
+        return True
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    return False
 
 
 def _tell_ready(ready: int, line: dict[str, Any]) -> None:
