@@ -19,7 +19,7 @@ help:          ## what each target does
 
 run:           ## run the shop on this machine, behind http://localhost:8080
 	$(SETUP) local
-	@$(BIN)/partita dev examples.shop.system:system $(ARGS)
+	@AUTH_DEV_ACCOUNTS=true $(BIN)/partita dev examples.shop.system:system $(ARGS)
 
 demo:          ## buy something in the shop, showing each HTTP exchange
 	$(SETUP) local

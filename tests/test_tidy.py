@@ -329,7 +329,7 @@ def imported() -> dict[str, str]:
     """Each third-party top-level name that the package and its examples import, with one place."""
     own = {*sys.stdlib_module_names, "partita", "examples", "tests"}
     found: dict[str, str] = {}
-    for path in [*SOURCES, *EXAMPLES]:
+    for path in [*SOURCES, *(path for path in EXAMPLES if "tests" not in path.parts and path.name != "conftest.py")]:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

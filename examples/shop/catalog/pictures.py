@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import colorsys
 import random
 
-__all__ = ["picture_of"]
+__all__ = ["colour", "picture_of"]
 
 # Each drawn in a square of 100, with {main}, {dark} and {light} for colours.
 SIGNS = {
@@ -81,16 +82,22 @@ def picture_of(sku: str, category: str) -> str:
     hue = chance.randrange(360)
     beside = (hue + chance.choice((40, 150, 180, 210))) % 360
     sign = SIGNS.get(category, SIGNS["toys"]).format(
-        main=f"hsl({hue} 55% 52%)", dark=f"hsl({hue} 45% 32%)", light=f"hsl({beside} 65% 74%)"
+        main=colour(hue, 0.55, 0.52), dark=colour(hue, 0.45, 0.32), light=colour(beside, 0.65, 0.74)
     )
     size = chance.uniform(0.9, 1.1)
     turn = chance.uniform(-7, 7)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" width="400" height="400" role="img">'
-        f'<rect width="100" height="100" fill="hsl({beside} 40% 93%)"/>'
+        f'<rect width="100" height="100" fill="{colour(beside, 0.40, 0.93)}"/>'
         f'<circle cx="{chance.uniform(25, 75):.1f}" cy="{chance.uniform(20, 50):.1f}" r="{chance.uniform(22, 38):.1f}" '
-        f'fill="hsl({beside} 45% 87%)"/>'
-        '<ellipse cx="50" cy="84" rx="30" ry="4" fill="#0002"/>'
+        f'fill="{colour(beside, 0.45, 0.87)}"/>'
+        '<ellipse cx="50" cy="84" rx="30" ry="4" fill="#000" fill-opacity="0.13"/>'
         f'<g transform="translate(50 50) rotate({turn:.1f}) scale({size:.2f}) translate(-50 -50)">{sign}</g>'
         "</svg>\n"
     )
+
+
+def colour(hue: int, saturation: float, lightness: float) -> str:
+    """A colour as every program that shows SVG reads it. ``hue`` is in degrees."""
+    red, green, blue = colorsys.hls_to_rgb(hue % 360 / 360, lightness, saturation)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
