@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -96,6 +97,8 @@ def text_decoder(wanted: Any) -> Callable[[str], Any]:
         value = msgspec.convert(text, wanted, strict=False, dec_hook=decode_hook)
         if isinstance(value, float) and not math.isfinite(value):
             raise msgspec.ValidationError("Expected a finite `float`")
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise msgspec.ValidationError("Expected a finite `decimal`")
         return value
 
     return decode

@@ -16,7 +16,7 @@ from partita.contract.problems import FieldError
 from partita.contract.types import plain
 from partita.core.secret import Secret
 
-__all__ = ["ERRORS_MAX", "field_errors", "whole_numbers"]
+__all__ = ["ERRORS_MAX", "field_errors", "refused", "whole_numbers"]
 
 ERRORS_MAX = 100
 WHOLE_MAX = 2**53
@@ -47,7 +47,7 @@ def field_errors(wanted: Any, raw: Any, where: str = "body", refusal: str = "") 
     found: list[FieldError] = []
     _check(wanted, raw, where, found)
     if refusal and not found:
-        found.append(_refused(where, refusal))
+        found.append(refused(where, refusal))
     return tuple(found)
 
 
@@ -63,8 +63,8 @@ def _below(path: str, name: str) -> str:
     return f"{path}.{name[:NAME_CHARS_MAX]}..." if len(name) > NAME_CHARS_MAX else f"{path}.{name}"
 
 
-def _refused(path: str, refusal: str) -> FieldError:
-    """The decoder's own message, with the place that it names."""
+def refused(path: str, refusal: str) -> FieldError:
+    """One refusal of the decoder's, in its own words, with the place that it names."""
     place = _PLACE.search(refusal)
     deeper = place.group(1).replace("[...]", "[]") if place is not None else ""
     one: list[FieldError] = []
@@ -95,7 +95,7 @@ def _check(wanted: Any, raw: Any, path: str, found: list[FieldError]) -> None:
     before = len(found)
     _descend(wanted, raw, path, found)
     if len(found) == before:
-        found.append(_refused(path, refusal))
+        found.append(refused(path, refusal))
 
 
 def _descend(wanted: Any, raw: Any, path: str, found: list[FieldError]) -> None:

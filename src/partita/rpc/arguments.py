@@ -12,7 +12,7 @@ from partita.contract.codec import decode_hook, encode_json, nesting_too_deep
 from partita.contract.operation import Operation, Parameter
 from partita.contract.parameters import Raw
 from partita.contract.problems import FieldError, Invalid, Malformed, UnsupportedMediaType
-from partita.contract.validation import field_errors, whole_numbers
+from partita.contract.validation import field_errors, refused, whole_numbers
 
 __all__ = ["Arguments", "ReceivedUpload", "bind", "decode_arguments", "encode_arguments", "is_json"]
 
@@ -183,7 +183,11 @@ def _decode_body(
 
 def _read_again(body: Parameter, raw: bytes, refusal: str, values: dict[str, Any], errors: list[FieldError]) -> None:
     """Collect every wrong field, after the decoder stopped at the first."""
-    value = whole_numbers(_read_json(msgspec.json.decode, raw))
+    try:
+        value = whole_numbers(_read_json(msgspec.json.decode, raw))
+    except msgspec.ValidationError:  # a number that fits nowhere
+        errors.append(refused("body", refusal))
+        return
     if "got `float`" in refusal:
         with suppress(msgspec.ValidationError):
             values[body.name] = msgspec.convert(value, body.type, dec_hook=decode_hook, str_keys=True)
