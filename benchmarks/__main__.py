@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="every run's values")
     asked = parser.parse_args()
     passed = [f"--{name}" for name, value in vars(asked).items() if value]
-    print("Calls: about two minutes. Then data: about one.", flush=True)
+    print("Calls: under two minutes. Then data: about one.", flush=True)
     print()
     hop.main(passed)
     print(flush=True)

@@ -27,9 +27,9 @@ NAMES = [*PEERS, ENSEMBLE, SOLO]
 class Settings:
     """``runs`` of ``seconds`` each with ``connections``, and of ``single_s`` with one connection."""
 
-    runs: int = 5
-    seconds: float = 3.0
-    single_s: float = 1.0
+    runs: int = 9
+    seconds: float = 1.5
+    single_s: float = 0.5
     warm_s: float = 0.5
     connections: int = 32
 
@@ -140,8 +140,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="one short run, which proves that it works and no more")
     parser.add_argument("--verbose", action="store_true", help="every run's values")
-    parser.add_argument("--runs", type=int, help="how many runs of each row (5)")
-    parser.add_argument("--seconds", type=float, help="how long each is (3)")
+    parser.add_argument("--runs", type=int, help="how many runs of each row (9)")
+    parser.add_argument("--seconds", type=float, help="how long each is (1.5)")
     parser.add_argument("--only", default="", help="only the rows whose name has this in it")
     asked = parser.parse_args(arguments)
     settings = QUICK if asked.quick else Settings()
