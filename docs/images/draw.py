@@ -27,6 +27,12 @@ STYLE = """
   .gate { fill: #2b3a4a } .light { fill: #ffffff }
   .on-gate { fill: #ffffff; font-size: 14px; text-anchor: middle }
   .enter { fill: none; stroke: #2b3a4a; stroke-width: 1.6 }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3 } .small { fill: #9fb0c0 }
+    .box { fill: #1b2530; stroke: #7f95aa } .data { fill: #2c3d4f; stroke: #7f95aa }
+    .call { stroke: #6cb0f0 } .tip { fill: #6cb0f0 } .enter { stroke: #9fb0c0 }
+    .gate { fill: #3a4c5f } .on-gate { fill: #ffffff }
+  }
 """
 
 
