@@ -31,7 +31,7 @@ STYLE = """
     text { fill: #e6edf3 } .small { fill: #9fb0c0 }
     .box { fill: #1b2530; stroke: #7f95aa } .data { fill: #2c3d4f; stroke: #7f95aa }
     .call { stroke: #6cb0f0 } .tip { fill: #6cb0f0 } .enter { stroke: #9fb0c0 }
-    .gate { fill: #3a4c5f } .on-gate { fill: #ffffff }
+    .gate { fill: #3a4c5f } .light { fill: #0f161d }
   }
 """
 
