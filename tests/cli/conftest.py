@@ -28,6 +28,9 @@ MARK = "PARTITA_TEST_RUN"
 START_S_MAX = 40.0
 POLL_S = 0.02
 
+ENDING = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+"""Has the operating system end a program when the tests that started it are killed (prctl(2), PR_SET_PDEATHSIG)."""
+
 
 def wait_until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
     """Ask at short intervals until the answer is true, and return it; the last answer when time is over."""
@@ -74,7 +77,7 @@ class Dev:
         self.output = folder / f"output-{self.mark}"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "partita.cli", "dev", *words, "--port", str(port)],
+                [sys.executable, "-c", ENDING, sys.executable, *"-m partita.cli dev --port".split(), str(port), *words],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
