@@ -19,7 +19,8 @@ class Money(Message):
     """
 
     amount: Annotated[int, msgspec.Meta(ge=-(2**53) + 1, le=2**53 - 1)]
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+    # The lengths, since "$" also stands before a line feed at the end.
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
 
     def __add__(self, other: Money) -> Money:
         return Money(amount=self.amount + self._same(other), currency=self.currency)
@@ -62,6 +63,8 @@ class Money(Message):
         return f"{self.amount} {self.currency}"
 
     def _same(self, other: Money) -> int:
+        if not isinstance(other, Money):
+            raise TypeError(f"money is added to and compared with money, not with {other!r}: name its currency")
         if self.currency != other.currency:
             raise ValueError(f"{self} and {other} are in different currencies")
         return other.amount

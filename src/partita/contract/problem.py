@@ -42,7 +42,7 @@ class Problem(PartitaError):
         if commits is not None:
             cls.commits = commits
         cls.code = code or kebab(cls.__name__)
-        cls.title = (cls.__doc__ or cls.__name__).strip().splitlines()[0].rstrip(".")
+        cls.title = ((cls.__doc__ or "").strip() or cls.__name__).splitlines()[0].rstrip(".")
         dataclass(kw_only=True, eq=False, repr=False)(cls)
 
     def members(self) -> dict[str, Any]:
