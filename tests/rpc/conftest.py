@@ -51,6 +51,7 @@ from partita.rpc.endpoint import Endpoint
 from partita.rpc.local import LocalChannel
 from partita.rpc.wire import WireChannel
 
+UNKNOWN = object()
 ADA = User(id=UUID(int=1), roles=("admin",))
 BOB = User(id=UUID(int=2))
 
@@ -188,6 +189,7 @@ class ThingsService(Things):
     """Answers with what it was given."""
 
     channel: Any = None
+    answer: Any = UNKNOWN
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     call: Call = field(default_factory=Call)
@@ -227,7 +229,8 @@ class ThingsService(Things):
         return Page(items=tuple(range(start, stop)), next=str(stop) if stop < 5 else None)
 
     async def me(self) -> Seen:
-        return self._seen()
+        seen: Seen = self.answer if self.answer is not UNKNOWN else self._seen()
+        return seen
 
     async def admin(self) -> Seen:
         return self._seen()

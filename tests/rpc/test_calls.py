@@ -344,3 +344,11 @@ async def test_a_stream_leaves_its_readers_context_alone(placement: Any) -> None
             assert current_invocation() is outer
             assert open_transaction() is None
             await placement.client(caller="test").drop(ID)
+
+
+async def test_a_result_of_another_class_is_no_success(placement: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that returns nothing, or another class, is a failed service, also to whoever would not notice."""
+    placement.service.answer = None
+    with pytest.raises(CallFailed):
+        await placement.client(user=placement_user("bob")).me()
+    assert "things.me returned a NoneType, and its contract says Seen" in caplog.text

@@ -240,3 +240,15 @@ def test_all_mistakes_come_at_once() -> None:
 
     text = refusals("shop", services=[Half, LeftService, RightService], users=UserIdentity(service="auth"))
     assert len(text.splitlines()) == 4
+
+
+def test_a_field_that_nobody_can_fill() -> None:
+    """A field of a type that the runtime does not know is refused before anything starts; one with a default is not."""
+
+    class Odd(PaymentsService):
+        number: complex
+        size: int = 3
+
+    text = refusals("shop", services=[Odd])
+    assert "Odd.number: a field of the type complex cannot be filled" in text
+    assert "size" not in text

@@ -13,7 +13,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from partita import (
     PUBLIC,
     USER,
-    BadResponse,
     Call,
     Clock,
     Contract,
@@ -224,11 +223,27 @@ async def test_a_fake_is_validated() -> None:
         async def charge(self, amount: int) -> Receipt:
             return "no receipt"  # type: ignore[return-value]
 
-    async with running(OrdersService, payments=Wrong()) as t:
-        with pytest.raises(BadResponse, match="does not fit its contract"):
-            await t.as_user(BUYER).client(Orders).place(NewOrder(total=5))
-        with pytest.raises(Invalid):
-            await t.as_user(BUYER).client(Orders).place(NewOrder(total="five"))  # type: ignore[arg-type]
+    class WrongInside(Payments):
+        async def charge(self, amount: int) -> Receipt:
+            return Receipt(id="no id")  # type: ignore[arg-type]
+
+    for fake, words in [(Wrong(), "returned a str, and its contract says Receipt"), (WrongInside(), "does not fit")]:
+        async with running(OrdersService, payments=fake) as t:
+            with pytest.raises(Misuse, match=words):
+                await t.as_user(BUYER).client(Orders).place(NewOrder(total=5))
+            with pytest.raises(Invalid):
+                await t.as_user(BUYER).client(Orders).place(NewOrder(total="five"))  # type: ignore[arg-type]
+
+
+async def test_a_fake_without_an_operation() -> None:
+    """A fake that lacks an operation of its contract is refused by name, before anything is called."""
+
+    class Empty:
+        pass
+
+    with pytest.raises(ServiceRefused, match="Empty: it has no charge, which Payments declares"):
+        async with running(OrdersService, payments=Empty()):  # type: ignore[call-overload]
+            pass
 
 
 async def test_what_is_undeclared_fails_the_test() -> None:

@@ -104,6 +104,8 @@ class StallWatch:
             name = NOBODY if task is None else _name(task)
         except RuntimeError:  # the loop moved on while it was looked at
             return None
+        if task is None:
+            return name, ""
         frame = sys._current_frames().get(self._loop_thread)
         return name, "" if frame is None else _place(frame)
 

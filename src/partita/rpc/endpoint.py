@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Endpoint:
     ``strict`` (tests) lets programming errors out instead of answering 500 for them.
     """
 
-    __slots__ = ("_counters", "_method", "_strict", "_units", "operation", "service")
+    __slots__ = ("_counters", "_method", "_result_class", "_strict", "_units", "operation", "service")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Endpoint:
         self._units = units
         self._counters = counters if counters is not None else Counters()
         self._strict = strict
+        self._result_class = _class_of(operation) if operation.kind == "value" else None
 
     async def __call__(self, invocation: Invocation, arguments: Arguments) -> Answer:
         """Answer a call. Raises nothing but cancellation; in strict mode also what a handler did wrong."""
@@ -76,7 +77,12 @@ class Endpoint:
         operation, method = self.operation, self._method
 
         async def body() -> Answer:
-            return answer_value(operation, await method(**values), invocation.reply)
+            value = await method(**values)
+            self._check_result(value)
+            answer = answer_value(operation, value, invocation.reply)
+            if self._strict and operation.decode_result is not None:
+                self._check_body(answer.body)
+            return answer
 
         with handling(invocation):
             if invocation.deadline == float("inf"):
@@ -86,6 +92,24 @@ class Endpoint:
                 raise _NotStarted
             with Within(remaining):
                 return await self._units.run(invocation, body)
+
+    def _check_result(self, value: Any) -> None:
+        """A result of another class would leave here as a success, for whoever does not check what they receive."""
+        wanted = self._result_class
+        if wanted is not None and not isinstance(value, wanted):
+            raise Misuse(
+                f"{self.operation.full_name} returned a {type(value).__name__}, and its contract says "
+                f"{wanted.__name__} ({self.operation.place}). Return a {wanted.__name__}."
+            )
+
+    def _check_body(self, body: bytes) -> None:
+        """In tests: constructors do not validate, so what is in the result may still not fit."""
+        decode = self.operation.decode_result
+        assert decode is not None
+        try:
+            decode(body)
+        except msgspec.ValidationError as error:
+            raise Misuse(f"{self.operation.full_name} returned what does not fit its contract: {error}.") from None
 
     def _check_key(self, invocation: Invocation) -> None:
         operation = self.operation
@@ -124,6 +148,12 @@ class Endpoint:
         if self._strict:
             _refuse_undeclared(self.operation, error)
         return answer_failure(self.operation, error, invocation)
+
+
+def _class_of(operation: Operation) -> type | None:
+    """The class of an operation's result, where it is a message and not a choice among types."""
+    wanted = get_origin(operation.result) or operation.result
+    return wanted if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) else None
 
 
 class _NotStartedError(TimeoutError):

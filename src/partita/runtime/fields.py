@@ -91,6 +91,11 @@ def fill(
 def _fake(contract: type, fake: Any, strict: bool) -> Callable[[str], Endpoint | None]:
     """A fake behind the real path of a call: what it is given and gives back is encoded and validated."""
     found = compiled(contract)
+    missing = [name for name in found.operations if not callable(getattr(fake, name, None))]
+    if missing:
+        where = type(fake).__name__
+        fact = f"it has no {' and no '.join(missing)}, which {contract.__name__} declares."
+        raise ServiceRefused([Mistake(where, fact, f"Derive it from {contract.__name__}, or add what is missing.")])
     endpoints = {
         operation.name: Endpoint(found.name, operation, getattr(fake, operation.name), NoUnits(), strict=strict)
         for operation in found.operations.values()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -101,7 +104,9 @@ class Replica:
         except Exception as error:
             await self._close()
             log.debug("start of %s failed", self.name, exc_info=error)
-            raise StartFailed(f"{self.name}: on_start failed: {type(error).__name__}: {error}") from error
+            raise StartFailed(
+                f"{self.name}: on_start failed at {_place(error)}: {type(error).__name__}: {error}"
+            ) from error
         self.ready = True
 
     async def stop(self) -> None:
@@ -169,3 +174,12 @@ def _json(status: int, value: Any) -> Answer:
     return Answer(
         status, [("content-type", "application/json"), ("cache-control", "no-store")], msgspec.json.encode(value)
     )
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of an error that is no library's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and sys.base_prefix not in frame.filename]
+    frame = (own or list(frames))[-1]
+    relative = os.path.relpath(frame.filename)
+    return f"{frame.filename if relative.startswith('..') else relative}:{frame.lineno}"

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from partita.contract.compiler import place_of
+from partita.contract.contract import Contract
 from partita.contract.operation import Operation, Parameter
+from partita.core.blocking import Blocking
+from partita.core.call import Call
+from partita.core.clock import Clock
 from partita.core.errors import Mistake
+from partita.core.ids import Ids
+from partita.core.settings import Settings
+from partita.data.database import Database
 from partita.service.fields import fields_of
 from partita.system.member import Member, Parts
 
 __all__ = ["mistakes_of"]
 
+FILLED = (Database, Clock, Ids, Call, Blocking, Settings)
+"""What a field may ask for, besides other services."""
+
 
 def mistakes_of(system: Parts) -> list[Mistake]:
     """Everything that cannot work."""
     checks: list[Callable[[Parts], Iterator[Mistake]]] = [
-        _implementations, _missing_services, _roles, _cycles, _publishers, _routes, _identity,
+        _implementations, _fields, _missing_services, _roles, _cycles, _publishers, _routes, _identity,
     ]  # fmt: skip
     return [mistake for check in checks for mistake in check(system)]
 
@@ -71,6 +82,21 @@ def _find(cls: type, name: str) -> Any:
         if name in vars(base) and callable(vars(base)[name]):
             return vars(base)[name]
     return None
+
+
+def _fields(system: Parts) -> Iterator[Mistake]:
+    """What the runtime could not fill when the service starts."""
+    for member in system.members.values():
+        optional = {field.name for field in dataclasses.fields(member.cls) if field.default is not dataclasses.MISSING}  # type: ignore[arg-type]
+        for field, hint in fields_of(member.cls).items():
+            known = isinstance(hint, type) and (issubclass(hint, FILLED) or Contract in hint.__mro__)
+            if known or field in optional or field in member.contract.operations:
+                continue
+            where = place_of(member.cls, f"{member.cls.__name__}.{field}")
+            fact = f"a field of the type {getattr(hint, '__name__', hint)} cannot be filled."
+            yield Mistake(
+                where, fact, "Fields are Database, Clock, Ids, Call, Blocking, Settings, or a service's contract."
+            )
 
 
 def _missing_services(system: Parts) -> Iterator[Mistake]:

@@ -64,6 +64,7 @@ def _module_name(place: str, target: str) -> str:
         spec = None
     if spec is None:
         raise StartFailed(
-            f"{target}: there is no module {place} here. Name a system: partita dev module:attr, or path/to/system.py."
+            f"{target}: no module {place} is found from here. "
+            "Name a system: partita dev module:attr, or path/to/system.py."
         )
     return place
