@@ -38,7 +38,7 @@ from partita import (
     put,
     role,
 )
-from partita.contract.codec import encode_json
+from partita.contract.codec import encode_json, json_decoder
 from partita.contract.contract import compiled
 from partita.contract.openapi import openapi
 from partita.contract.wire import encode_problem
@@ -268,6 +268,13 @@ def test_a_value_fits_the_schema_of_its_type() -> None:
         assert not fits(schema, {**written, field: wrong}), field
 
 
+def test_a_set_may_be_sent_with_an_item_twice() -> None:
+    """The schema accepts what the decoder accepts."""
+    written = {**msgspec.json.decode(encode_json(FULL)), "kinds": ["a", "a"]}
+    assert fits({"$ref": "#/components/schemas/Everything"}, written)
+    assert json_decoder(Everything).decode(msgspec.json.encode(written)) == FULL
+
+
 def test_a_secret_is_a_password_without_a_value() -> None:
     """A Secret's schema tells programs to hide what is typed, and shows nothing."""
     assert SCHEMAS["Everything"]["properties"]["password"] == {
@@ -389,10 +396,11 @@ def test_equal_names_of_two_contracts_do_not_clash() -> None:
     assert schemas["Order"]["properties"]["value"] == {"type": "integer"}
     assert schemas["second.Order"]["properties"]["value"] == {"type": "string"}
     assert "third.Order" not in schemas
-    page = operation("second.list", document)["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
-    assert schemas[page.rpartition("/")[2]]["properties"]["items"]["items"] == {
-        "$ref": "#/components/schemas/second.Order"
-    }
+    for name, order in {"first": "Order", "second": "second.Order", "third": "Order"}.items():
+        page = operation(f"{name}.list", document)["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        assert schemas[page.rpartition("/")[2]]["properties"]["items"]["items"] == {
+            "$ref": f"#/components/schemas/{order}"
+        }
     problem = operation("second.list", document)["responses"]["409"]["content"]["application/problem+json"]["schema"]
     assert schemas[problem["$ref"].rpartition("/")[2]]["properties"]["value"] == {"type": "string"}
 

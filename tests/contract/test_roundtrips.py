@@ -205,6 +205,7 @@ def test_nesting_is_bounded() -> None:
     deep = JSON_NESTING_MAX
     assert not nesting_too_deep(b"[" * deep + b"]" * deep)
     assert nesting_too_deep(b"[" * (deep + 1) + b"]" * (deep + 1))
+    assert not nesting_too_deep(b"[" * deep + b"]" * (deep - 1) + b",[]]")
     assert nesting_too_deep(b'{"a":' * (deep + 1))
     assert not nesting_too_deep(b"[" + b"[]," * 1000 + b"[]]")
     assert not nesting_too_deep(b'["' + b"[" * 1000 + b'\\"' + b"{" * 1000 + b'"]')

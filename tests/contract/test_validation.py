@@ -233,8 +233,16 @@ def test_a_secret_is_not_told() -> None:
     """No error of a Secret shows what was sent for it."""
     for raw in (["hunter2"], {"hunter2": "hunter2"}, 41421356):
         text = repr(field_errors(Box[Secret], {"content": raw}))
+        assert "expected str, got" in text
         assert "hunter2" not in text
         assert "41421356" not in text
+
+
+def test_a_secret_that_is_missing_a_value_is_told_as_json_says_it() -> None:
+    """Null, lists and objects are called what they are in JSON."""
+    raws: tuple[Any, ...] = (None, [], {}, True)
+    told = [said(Box[Secret], {"content": raw})["body.content"] for raw in raws]
+    assert told == [f"expected str, got {name}" for name in ("null", "array", "object", "bool")]
 
 
 def test_the_decoders_own_words_stand_in() -> None:

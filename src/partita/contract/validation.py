@@ -14,7 +14,6 @@ import msgspec
 from partita.contract.codec import decode_hook
 from partita.contract.problems import FieldError
 from partita.contract.types import plain
-from partita.core.secret import Secret
 
 __all__ = ["ERRORS_MAX", "field_errors", "refused", "whole_numbers"]
 
@@ -129,7 +128,7 @@ def _mapping(args: tuple[Any, ...], raw: dict[str, Any], path: str, found: list[
     for key, value in raw.items():
         if len(found) >= ERRORS_MAX:
             return
-        below = _below(path, "***" if args[0] is Secret else key)
+        below = _below(path, key)
         try:
             msgspec.convert({key: None}, typing.Mapping[args[0], None], dec_hook=decode_hook, str_keys=True)  # type: ignore[valid-type]
         except (ValueError, TypeError) as error:
