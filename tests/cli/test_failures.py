@@ -92,7 +92,7 @@ def test_a_failing_migration_is_told(pair: Path, start: Any, solo: tuple[str, ..
     ("target", "expected"),
     [
         ("nowhere.py", "There is no file nowhere.py here"),
-        ("no.such.module", "there is no module no.such.module"),
+        ("no.such.module", "no module no.such.module is found from here"),
         ("system:other", "the module has no other. It has system: write system:system"),
         ("system:Notes", "not a System"),
     ],
