@@ -12,6 +12,7 @@ from partita import FieldError, Invalid, Message, Money, Secret
 __all__ = [
     "ASSORTMENT",
     "CURRENCY",
+    "END",
     "Address",
     "CardNumber",
     "Cursor",
@@ -35,20 +36,23 @@ CURRENCY = "USD"
 ASSORTMENT = tuple(str(number) for number in range(100, 604))
 """The numbers of the products that the shop opens with."""
 
-Sku = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,31}$", description="A product's number, as in 123.")]
-Slug = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$", description="A category's short name, as in garden.")]
+END = "$(?!\\n)"
+"""The end of a pattern: in Python a bare ``$`` lets a line feed through after it."""
+
+Sku = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,31}" + END, description="A product's number, as in 123.")]
+Slug = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}" + END, description="A category's short name, as in garden.")]
 # Control characters have no place in a name, and PostgreSQL keeps no NUL in a text.
-Words = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\u0000-\\u001f\\u007f]+$")]
-Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern="^[^\\u0000]+$")]
+Words = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\u0000-\\u001f\\u007f]+" + END)]
+Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern="^[^\\u0000]+" + END)]
 Email = Annotated[
     str,
-    Meta(max_length=254, pattern="^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\\.[A-Za-z0-9-]{1,63}){1,4}$"),
+    Meta(max_length=254, pattern="^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\\.[A-Za-z0-9-]{1,63}){1,4}" + END),
 ]
 Quantity = Annotated[int, Meta(ge=1, le=99)]
 PositiveInt = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[
-    str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="The `next` of a page.")
+    str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}" + END, description="The `next` of a page.")
 ]
 UserRef = PositiveInt | UUID
 """A customer, by number or by id."""
@@ -78,5 +82,5 @@ class Address(Message):
     name: Words
     street: Words
     city: Words
-    postcode: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9 -]{0,15}$")]
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$", description="Two letters (ISO 3166).")]
+    postcode: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9 -]{0,15}" + END)]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}" + END, description="Two letters (ISO 3166).")]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from examples.shop.vocabulary import Quantity, Sku
+from examples.shop.vocabulary import END, Quantity, Sku
 from partita import PUBLIC, Contract, Event, Message, NotFound, Problem, get, post, role
 
 __all__ = [
@@ -68,7 +68,7 @@ class Reservation(Message):
 class Delivery(Message):
     """Pieces that arrived. The same ``reference`` counts once."""
 
-    reference: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]
+    reference: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,63}" + END)]
     quantity: Annotated[int, Meta(ge=1, le=100_000)]
 
 

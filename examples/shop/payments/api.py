@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from examples.shop.vocabulary import CardNumber, PositiveInt
+from examples.shop.vocabulary import END, CardNumber, PositiveInt
 from partita import INTERNAL, USER, Contract, Event, Message, Money, NotFound, Problem, get, post, role
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Amount = Annotated[int, Meta(ge=1, le=10**12)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}" + END)]
 
 
 class Declined(Problem, status=402, commits=True):
