@@ -35,7 +35,7 @@ check:         ## formatting, lint, types and floors
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --project pyproject.toml
 
 format:        ## format the code and mend what ruff can mend
 	$(SETUP) dev,local
