@@ -120,7 +120,7 @@ async def test_a_failing_start_closes_the_database(replica: Callable[..., Replic
         raise ValueError("not now")
 
     one.instance.on_start = failing
-    with pytest.raises(StartFailed, match="count: on_start failed: ValueError: not now"):
+    with pytest.raises(StartFailed, match=r"count: on_start failed at .*test_replica\.py:\d+: ValueError: not now"):
         await one.start()
     assert not one.ready
     assert one.instance.db is not None
