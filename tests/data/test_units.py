@@ -87,20 +87,25 @@ async def test_a_problem_that_commits_keeps_the_writes(bench: Any) -> None:
     assert await bench.amounts() == {"failures": 1}
 
 
+async def _write_then_fail(bench: Any, *, by_orm: bool) -> None:
+    """A statement that works, and one that breaks a constraint."""
+    session = bench.db.session
+    await session.execute(update(bench.Item).values(amount=7))
+    if by_orm:
+        session.add(bench.Item(name="nail"))
+        await session.flush()
+    else:
+        await session.execute(text("INSERT INTO item (name, amount) VALUES ('nail', 2)"))
+
+
 @pytest.mark.parametrize("by_orm", [True, False])
 async def test_a_problem_after_a_failed_statement(bench: Any, by_orm: bool) -> None:
     """A handler that turns an IntegrityError into a Problem works, though the transaction is aborted."""
     await bench.insert(nail=1)
 
     async def handler() -> None:
-        session = bench.db.session
-        await session.execute(update(bench.Item).values(amount=7))
         try:
-            if by_orm:
-                session.add(bench.Item(name="nail"))
-                await session.flush()
-            else:
-                await session.execute(text("INSERT INTO item (name, amount) VALUES ('nail', 2)"))
+            await _write_then_fail(bench, by_orm=by_orm)
         except IntegrityError:
             raise bench.Refused from None
 
@@ -115,14 +120,8 @@ async def test_a_problem_that_commits_after_a_failed_statement(bench: Any, by_or
     await bench.insert(nail=1)
 
     async def handler() -> None:
-        session = bench.db.session
-        await session.execute(update(bench.Item).values(amount=7))
         try:
-            if by_orm:
-                session.add(bench.Item(name="nail"))
-                await session.flush()
-            else:
-                await session.execute(text("INSERT INTO item (name, amount) VALUES ('nail', 2)"))
+            await _write_then_fail(bench, by_orm=by_orm)
         except IntegrityError:
             raise bench.Declined from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from partita import BlockingFull, CommitUnknown, ConnectionLost, Contended, Data
 from partita.contract.contract import compiled
 from partita.rpc.answer import answer_failure
 from partita.rpc.app import ServiceApp
+from tests.rpc import conftest as ours
 
 ID = "00000000-0000-0000-0000-000000000007"
 JSON = ("content-type", "application/json")
@@ -72,17 +72,9 @@ async def ask(
     return reply
 
 
-def _ours() -> Any:
-    """The conftest, which pytest does not let us import."""
-    return next(
-        module for name, module in sys.modules.items() if name.endswith("conftest") and hasattr(module, "ThingsService")
-    )
-
-
 @pytest.fixture
 def app() -> ServiceApp:
     """The service of the conftest as an application."""
-    ours = _ours()
     return ServiceApp(ours.endpoints_of(ours.ThingsService()).values(), identify=ours.identify)
 
 
@@ -313,7 +305,6 @@ async def test_a_failure_tells_nothing(app: ServiceApp, caplog: pytest.LogCaptur
 
 async def test_public_only_hides_what_is_internal(app: ServiceApp) -> None:
     """Where only public operations are served, an internal one is as unknown as any other path."""
-    ours = _ours()
     public = ServiceApp(ours.endpoints_of(ours.ThingsService()).values(), identify=ours.identify, public_only=True)
     assert_problem(await ask(public, "GET", "/inside", ("partita-caller", "orders")), 404, "not-found")
     assert (await ask(public, "GET", "/pages", ("partita-caller", "orders"))).status == 200
@@ -338,7 +329,7 @@ async def test_public_only_hides_what_is_internal(app: ServiceApp) -> None:
 )
 def test_failures_that_have_a_meaning(error: Exception, status: int, code: str, executed: bool) -> None:
     """Each failure of what a handler stands on has its status, and says whether the work may have been done."""
-    operation = compiled(_ours().Things).operations["buy"]
+    operation = compiled(ours.Things).operations["buy"]
     answer = answer_failure(operation, error, None)
     document = json.loads(answer.body)
     assert (answer.status, document["type"].rpartition(":")[2], document["may_have_executed"]) == (

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from partita import (
@@ -28,25 +27,19 @@ from partita import (
 )
 from partita.core.call import Invocation, current_invocation, handling, open_transaction, transaction
 from partita.core.trace import TraceContext
+from tests.rpc import conftest as ours
 
 ID = UUID(int=7)
 
 
-def things(placement: Any) -> Any:
-    """The contract's module is the conftest, whose names pytest does not let us import."""
-    return __import__("sys").modules[type(placement).__module__]
-
-
 async def test_a_message_comes_back_equal(placement: Any) -> None:
     """A message goes over with all of its types and comes back equal."""
-    ours = things(placement)
     basket = ours.Basket(lines=(ours.Line(sku="a", quantity=2),), note="größer ☂", price=Decimal("1.10"))
     assert await placement.client().buy(basket) == basket
 
 
 async def test_a_declared_problem_is_raised_as_its_class(placement: Any) -> None:
     """A declared problem arrives as the same class with the same members."""
-    ours = things(placement)
     with pytest.raises(ours.OutOfStock) as caught:
         await placement.client().buy(ours.Basket(lines=(ours.Line(sku="a", quantity=60),)))
     assert (caught.value.sku, caught.value.left) == ("a", 50)
@@ -54,16 +47,14 @@ async def test_a_declared_problem_is_raised_as_its_class(placement: Any) -> None
 
 async def test_every_wrong_field_is_reported_with_its_path(placement: Any) -> None:
     """A client that builds a wrong message is told of every wrong field, not just of the first."""
-    ours = things(placement)
     lines = (ours.Line(sku="", quantity=2), ours.Line(sku="b", quantity=1000))
     with pytest.raises(Invalid) as caught:
-        await placement.client().buy(ours.Basket(lines=lines, note=3))
+        await placement.client().buy(ours.Basket(lines=lines, note=3))  # type: ignore[arg-type]
     assert {error.path for error in caught.value.errors} == {"body.lines[0].sku", "body.lines[1].quantity", "body.note"}
 
 
 async def test_scalars_travel_in_path_query_header_and_cookie(placement: Any, tomorrow: datetime) -> None:
     """Each scalar arrives with its type, whatever characters it holds."""
-    ours = things(placement)
     seen = await placement.client().texts(
         "a b/ç%?&=#", tomorrow, ours.Colour.BLUE, ("x&y", "", "ü"), limit=99, exact=True, agent="curl/8", guest="g1"
     )
@@ -95,7 +86,6 @@ async def test_a_constraint_on_a_query_parameter_holds(placement: Any, tomorrow:
 
 async def test_a_built_in_problem_is_raised_as_its_class(placement: Any) -> None:
     """Problems that every service may answer with need no declaration."""
-    ours = things(placement)
     with pytest.raises(NotFound, match="slot"):
         await placement.client().place(ID, -1, ours.Line(sku="a", quantity=1))
 
@@ -108,7 +98,6 @@ async def test_an_operation_may_return_nothing(placement: Any) -> None:
 
 async def test_unset_and_null_differ(placement: Any) -> None:
     """A partial change tells what was left out from what was set to null."""
-    ours = things(placement)
     assert (await placement.client().change(ID, ours.Change())).texts == ("unset",)
     assert (await placement.client().change(ID, ours.Change(note=None))).texts == ("None",)
 
@@ -120,7 +109,6 @@ async def test_pages_are_walked_to_the_last(placement: Any) -> None:
 
 async def test_a_secret_travels_and_does_not_print(placement: Any) -> None:
     """A secret arrives whole, and shows itself nowhere."""
-    ours = things(placement)
     login = await placement.client().login(ours.Login(name="ada", password=Secret("correct horse")))
     assert login.password.reveal() == "correct horse"
     assert "horse" not in repr(login)
@@ -174,7 +162,6 @@ async def test_a_download_may_fail_with_a_problem(placement: Any) -> None:
 
 async def test_a_stream_gives_each_item(placement: Any) -> None:
     """A stream gives its items, typed."""
-    ours = things(placement)
     assert [line async for line in placement.client().count(3)] == [
         ours.Line(sku=f"s{n}", quantity=n) for n in (1, 2, 3)
     ]
@@ -183,7 +170,6 @@ async def test_a_stream_gives_each_item(placement: Any) -> None:
 @pytest.mark.parametrize("until", [0, 2])
 async def test_a_stream_that_fails_raises_the_problem(placement: Any, until: int) -> None:
     """A problem before the first item or between items is raised as its class, after the items before it."""
-    ours = things(placement)
     got = []
     with pytest.raises(ours.OutOfStock) as caught:
         async for line in placement.client().count(until):
@@ -205,8 +191,8 @@ async def test_access_is_checked(placement: Any) -> None:
     """A guest, a user and an admin, each gets just so far."""
     guest, bob, ada = (
         placement.client(),
-        placement.client(user=placement_user("bob")),
-        placement.client(user=placement_user("ada")),
+        placement.client(user=ours.BOB),
+        placement.client(user=ours.ADA),
     )
     with pytest.raises(Unauthenticated):
         await guest.me()
@@ -216,19 +202,12 @@ async def test_access_is_checked(placement: Any) -> None:
     assert (await ada.admin()).user == UUID(int=1)
 
 
-def placement_user(name: str) -> Any:
-    """Ada is an admin, Bob is not."""
-    from partita import User
-
-    return {"ada": User(id=UUID(int=1), roles=("admin",)), "bob": User(id=UUID(int=2))}[name]
-
-
 async def test_internal_operations_are_for_services(placement: Any) -> None:
     """An internal operation refuses callers from outside, users too, and knows which service calls."""
     with pytest.raises(Forbidden):
         await placement.client().inside()
     with pytest.raises(Forbidden):
-        await placement.client(user=placement_user("ada")).inside()
+        await placement.client(user=ours.ADA).inside()
     assert (await placement.client(caller="orders").inside()).caller == "orders"
 
 
@@ -255,9 +234,7 @@ async def test_a_caller_that_is_cancelled_cancels_the_work(placement: Any) -> No
 async def test_deadline_trace_and_user_travel_on(placement: Any) -> None:
     """What a handler calls sees the remaining time, the same trace, the same user, and the caller's name."""
     trace = TraceContext("ab" * 16, "cd" * 8)
-    outer = Invocation(
-        "test", "outer", deadline=time.monotonic() + 3, trace=trace, user=placement_user("bob"), token="bob"
-    )
+    outer = Invocation("test", "outer", deadline=time.monotonic() + 3, trace=trace, user=ours.BOB, token="bob")
     with handling(outer):
         seen = await placement.client(caller="test").chain()
     assert seen.trace == "ab" * 16
@@ -322,7 +299,6 @@ async def test_wrong_arguments_fail_as_in_python(placement: Any) -> None:
 
 async def test_a_body_over_the_bound_is_refused(placement: Any) -> None:
     """A body over 1 MiB is refused with 413."""
-    ours = things(placement)
     with pytest.raises(BodyTooLarge) as caught:
         await placement.client().buy(ours.Basket(lines=(), note="x" * (1 << 20)))
     assert caught.value.bytes_max == 1 << 20
@@ -330,10 +306,9 @@ async def test_a_body_over_the_bound_is_refused(placement: Any) -> None:
 
 async def test_structs_are_not_shared(placement: Any) -> None:
     """What arrives is a copy, also in one process: nothing of the caller's can change under the handler."""
-    ours = things(placement)
     basket = ours.Basket(lines=(ours.Line(sku="a", quantity=1),))
     assert (await placement.client().buy(basket)) is not basket
-    assert msgspec.structs.asdict(basket)["note"] is None
+    assert basket.note is None
 
 
 async def test_a_stream_leaves_its_readers_context_alone(placement: Any) -> None:
@@ -350,5 +325,5 @@ async def test_a_result_of_another_class_is_no_success(placement: Any, caplog: p
     """A handler that returns nothing, or another class, is a failed service, also to whoever would not notice."""
     placement.service.answer = None
     with pytest.raises(CallFailed):
-        await placement.client(user=placement_user("bob")).me()
+        await placement.client(user=ours.BOB).me()
     assert "things.me returned a NoneType, and its contract says Seen" in caplog.text

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import pytest
 
-from partita import Unauthenticated, Unavailable, connect
+from partita import PUBLIC, Contract, Unauthenticated, Unavailable, connect, get
 from partita.core.call import Invocation
+from partita.ports.units import NoUnits
 from partita.rpc.arguments import Arguments
 from partita.rpc.counters import Counters
 from partita.rpc.endpoint import IN_FLIGHT_MAX, Endpoint
+from tests.rpc import conftest as ours
 
 
-def things(placement: Any) -> Any:
-    """The conftest's names, which pytest does not let us import."""
-    return __import__("sys").modules[type(placement).__module__]
+class Lonely(Contract, Protocol, name="lonely"):
+    """Nobody implements it."""
+
+    @get("/ping", access=PUBLIC)
+    async def ping(self) -> None: ...
 
 
 @pytest.mark.parametrize("placement", ["http"], indirect=True)
 async def test_an_outside_program_connects(placement: Any) -> None:
     """connect() gives a typed client whose token names the user, and whose writes carry a key."""
-    ours = things(placement)
     async with connect(ours.Things, placement.url, token="ada") as client:
         assert (await client.me()).user == UUID(int=1)
         assert (await client.admin()).user == UUID(int=1)
@@ -37,32 +40,18 @@ async def test_an_outside_program_connects(placement: Any) -> None:
 
 async def test_nobody_listens() -> None:
     """A service that cannot be reached is Unavailable, by its name, and nothing was executed."""
-    contract = _lonely()
-    async with connect(contract, "http://127.0.0.1:9") as client:
+    async with connect(Lonely, "http://127.0.0.1:9") as client:
         with pytest.raises(Unavailable) as caught:
             await client.ping()
     assert (caught.value.service, caught.value.operation, caught.value.may_have_executed) == ("lonely", "ping", False)
 
 
-def _lonely() -> Any:
-    from typing import Protocol
-
-    from partita import PUBLIC, Contract, get
-
-    class Lonely(Contract, Protocol, name="lonely"):
-        @get("/ping", access=PUBLIC)
-        async def ping(self) -> None: ...
-
-    return Lonely
-
-
 @pytest.mark.parametrize("placement", ["in-process"], indirect=True)
 async def test_calls_in_flight_are_bounded(placement: Any) -> None:
     """A replica that works on as many calls as it may answers the next one 503 at once."""
-    ours = things(placement)
     counters = Counters()
     found = ours.endpoints_of(placement.service)["wait"]
-    endpoint = Endpoint("things", found.operation, placement.service.wait, ours.NoUnits(), counters=counters)
+    endpoint = Endpoint("things", found.operation, placement.service.wait, NoUnits(), counters=counters)
     waiting = [asyncio.create_task(endpoint(Invocation("things", "wait"), Arguments())) for _ in range(IN_FLIGHT_MAX)]
     await placement.service.entered.wait()
     while counters.in_flight < IN_FLIGHT_MAX:  # noqa: ASYNC110 - each turn of the loop lets the tasks begin

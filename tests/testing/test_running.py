@@ -31,11 +31,13 @@ from partita import (
     SettingsRefused,
     System,
     Unauthenticated,
+    User,
     get,
     on,
     post,
 )
 from partita.testing import ManualClock, running, running_system
+from partita.testing.running import user_of
 
 BUYER = UUID(int=5)
 
@@ -194,6 +196,7 @@ async def test_callers() -> None:
         with pytest.raises(Forbidden):
             await t.as_user(BUYER).client(Orders).late(0)
         assert await t.as_service("cart").client(Orders).late(0)
+        assert user_of(User(id=BUYER, roles=("a",)), ("b",)) == User(id=BUYER, roles=("a", "b"))
 
 
 async def test_an_event_is_delivered() -> None:

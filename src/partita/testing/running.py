@@ -25,7 +25,7 @@ from partita.runtime.replica import Replica
 from partita.service.declarations import subscriptions_of
 from partita.testing.clock import ManualClock
 
-__all__ = ["Caller", "Running", "running", "scratch_folder"]
+__all__ = ["Caller", "Running", "running", "scratch_folder", "user_of"]
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -72,7 +72,7 @@ class Running(Caller, Generic[S]):
 
     def as_user(self, user: User | UUID, *roles: str) -> Caller:
         """The service as a user sees it."""
-        return Caller(self._replica, user=user if isinstance(user, User) else User(id=user, roles=roles))
+        return Caller(self._replica, user=user_of(user, roles))
 
     def as_service(self, name: str) -> Caller:
         """The service as another service of the system sees it."""
@@ -101,6 +101,13 @@ class Running(Caller, Generic[S]):
 
         with handling(Invocation(self._replica.name, name)) as invocation:
             await self._replica.units.run(invocation, body)
+
+
+def user_of(user: User | UUID, roles: tuple[str, ...]) -> User:
+    """The user whom a test means; ``roles`` are added to those that a ``User`` has."""
+    if isinstance(user, User):
+        return User(id=user.id, roles=(*user.roles, *roles)) if roles else user
+    return User(id=user, roles=roles)
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:

@@ -14,7 +14,7 @@ from partita.rpc.client import client
 from partita.runtime.together import Together
 from partita.system.model import System
 from partita.testing.clock import ManualClock
-from partita.testing.running import scratch_folder
+from partita.testing.running import scratch_folder, user_of
 
 __all__ = ["RunningSystem", "SystemCaller", "running_system"]
 
@@ -44,7 +44,7 @@ class RunningSystem(SystemCaller):
 
     def as_user(self, user: User | UUID, *roles: str) -> SystemCaller:
         """The system as a user sees it."""
-        return SystemCaller(self._together, user=user if isinstance(user, User) else User(id=user, roles=roles))
+        return SystemCaller(self._together, user=user_of(user, roles))
 
     def as_service(self, name: str) -> SystemCaller:
         """The system as one of its services sees it."""
