@@ -157,6 +157,8 @@ class Work:
                     f"{self.name}: a lock did not come free in time ({error}). Nothing was executed. Look for a "
                     "transaction that stays open long."
                 )
+            case Verdict.FULL:
+                return self._full()
             case Verdict.LOST:
                 return self._lost()
             case Verdict.FAILED:
@@ -178,6 +180,12 @@ class Work:
 
     def _lost(self) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"{self.name}: the connection to the database was lost. Nothing was executed.")
+
+    def _full(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(
+            f"{self.name}: the disk of the database {self._engine.name} is full. Nothing was executed. Make room on "
+            "it; reading goes on meanwhile."
+        )
 
     # --- its course -------------------------------------------------------------------------------------------------
 
@@ -244,7 +252,7 @@ class Work:
                 raise Misuse(f"{self.name}: objects were changed in db.read(), which only reads. Use db.unit().")
             await self._session.write_pending()
         if self.outbox and not (self._aborted or self.is_stale):
-            await (self.transaction or await self.open()).append(self.outbox)
+            await self._append()
         if self.is_stale:
             raise SerializationFailure(f"{self.name}: the database asks for another run.")
         if self.transaction is None:
@@ -259,6 +267,15 @@ class Work:
                 may_have_executed=False,
             )
 
+    async def _append(self) -> None:
+        transaction = self.transaction or await self.open()
+        try:
+            await transaction.append(self.outbox)
+        except Exception as error:
+            if self._engine.judge(error) is Verdict.FULL:
+                raise self._full() from error
+            raise
+
     async def _commit(self, transaction: Transaction) -> None:
         try:
             await transaction.commit()
@@ -268,6 +285,8 @@ class Work:
             self._close(committed=False)
             await transaction.rollback()
             await transaction.release()
+            if self._engine.judge(error) is Verdict.FULL:
+                raise self._full() from error
             raise
         self.state = State.COMMITTED
         self._close(committed=True)

@@ -49,6 +49,9 @@ class Verdict(Enum):
     LOCKED = "locked"
     """A lock was not had in the time that the database allows."""
 
+    FULL = "full"
+    """There is no room on the database's disk."""
+
     LOST = "lost"
     """The connection is gone, and the transaction with it. Before COMMIT that means: nothing was executed."""
 

@@ -116,7 +116,7 @@ def answer_failure(operation: Operation, error: BaseException, invocation: Invoc
         return answer
     if isinstance(error, DatabaseUnavailable):
         log.warning("%s failed: %s", operation.full_name, error)
-        return answer_problem(Busy(reason="the database cannot be reached"), may_have_executed=False)
+        return answer_problem(Busy(reason="the database takes nothing now"), may_have_executed=False)
     if isinstance(error, CommitUnknown):
         return answer_problem(_CommitUnknownReply(), may_have_executed=True)
     if isinstance(error, BlockingFull):

@@ -28,6 +28,7 @@ __all__ = ["PostgresEngine", "open_postgresql"]
 
 T = TypeVar("T")
 
+MEANINGS = {"25006": Verdict.READ_ONLY, "53100": Verdict.FULL, "55P03": Verdict.LOCKED}
 CONNECT_S_MAX = 10.0
 MIGRATION_LOCK = 0x706172746974  # "partit": the key of the advisory lock
 MIGRATION_WAIT_S_MAX = 60.0
@@ -103,7 +104,7 @@ class PostgresEngine:
             return Verdict.AGAIN
         if state.startswith(LOST):
             return Verdict.LOST
-        return {"25006": Verdict.READ_ONLY, "55P03": Verdict.LOCKED}.get(state, Verdict.FAILED)
+        return MEANINGS.get(state, Verdict.FAILED)
 
     async def read_outbox(self) -> list[OutboxRow]:
         """What stands in the outbox, in order."""

@@ -212,7 +212,7 @@ class SqliteEngine:
             return Verdict.AGAIN
         if code is not None and code & 0xFF == sqlite3.SQLITE_READONLY:
             return Verdict.READ_ONLY
-        return Verdict.FAILED
+        return Verdict.FULL if code == sqlite3.SQLITE_FULL else Verdict.FAILED
 
     async def read_outbox(self) -> list[OutboxRow]:
         """What stands in the outbox, in order."""
